@@ -1,0 +1,92 @@
+//! Quantities and names that could be confused, each a type of its own.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The place in a dense table that this id names.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// One pinned thread of the engine, counted from 0.
+    ShardId
+);
+id!(
+    /// One configured receiver's socket; the control thread numbers them in the order of the file.
+    ListenerId
+);
+id!(
+    /// One connection within its shard, incoming or outgoing; reused once the connection is gone.
+    ConnectionId
+);
+id!(
+    /// One request within its shard that awaits its answer.
+    RequestId
+);
+id!(
+    /// One try at sending a batch, within its shard.
+    AttemptId
+);
+id!(
+    /// One exporter instance: (exporter id, signal), the same number in every shard.
+    LaneId
+);
+id!(
+    /// One network destination of an exporter instance, the same number in every shard.
+    DestinationId
+);
+
+/// A number of items: spans, metric points, log records or profile samples.
+pub type ItemCount = u64;
+
+/// A number of bytes, printed the way people size memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct ByteCount(pub u64);
+
+impl ByteCount {
+    pub const fn mib(n: u64) -> Self {
+        Self(n << 20)
+    }
+
+    pub const fn kib(n: u64) -> Self {
+        Self(n << 10)
+    }
+}
+
+impl fmt::Display for ByteCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        for (size, name) in UNITS {
+            if self.0 >= size {
+                return if self.0.is_multiple_of(size) {
+                    write!(f, "{} {name}", self.0 / size)
+                } else {
+                    write!(f, "{:.1} {name}", self.0 as f64 / size as f64)
+                };
+            }
+        }
+        write!(f, "{} B", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_counts_read_as_people_write_them() {
+        assert_eq!(ByteCount(17).to_string(), "17 B");
+        assert_eq!(ByteCount::mib(64).to_string(), "64 MiB");
+        assert_eq!(ByteCount(1536).to_string(), "1.5 KiB");
+    }
+}
