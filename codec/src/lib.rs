@@ -1,1 +1,11 @@
-//! Bytes in, bytes out.
+//! Bytes in, bytes out: everything tailrace knows about OTLP on the wire.
+//!
+//! No I/O, no clock, no async, no engine types. A message is a [`Rope`] of slices of the buffers
+//! the kernel filled; nothing here copies a byte that can be referred to.
+
+pub mod grpc;
+pub mod otlp;
+pub mod rope;
+
+pub use otlp::Signal;
+pub use rope::Rope;

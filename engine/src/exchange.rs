@@ -3,13 +3,14 @@
 //! `net` turns bytes into these values and back; the pure half decides on them. The two traits are
 //! the whole surface between the halves: `shard` implements them, `net` calls them from inside a
 //! connection's poll. Every call is synchronous and returns at once; what takes time comes back
-//! later through the connection's [`Mailbox`](crate::net::Mailbox).
+//! later through the connection's [`Mailbox`].
 //!
 //! ```text
 //!   socket --> net::server --Inbound-->  shard { pipeline }  --ClientCommand--> net::client --> socket
 //!                     <-- ServerCommand --                   <-- Outbound ----
 //! ```
 
+use crate::net::Mailbox;
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, ListenerId, RequestId};
 use bytes::Bytes;
@@ -43,9 +44,41 @@ pub enum Framing {
 #[derive(Debug)]
 pub enum Admission {
     /// Read the body and hand it to [`Inbound::complete`]. The reply must come before `deadline`.
-    Receive { request: RequestId, framing: Framing, deadline: Instant },
+    Receive {
+        request: RequestId,
+        framing: Framing,
+        deadline: Instant,
+    },
     /// Answer now; the body is drained up to a limit and dropped.
     Answer(Reply),
+}
+
+/// The answer to a request for credit.
+#[derive(Debug)]
+pub enum Credit {
+    Granted,
+    /// Nothing was taken; the request ends with this reply.
+    Refused(Reply),
+}
+
+/// HTTP/2 flow-control sizes of one connection, reserved from credit when it opens.
+///
+/// Invariant: 16 KiB <= `frame` <= 1 MiB, `stream` <= `connection` (bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// SETTINGS_MAX_FRAME_SIZE: the largest DATA frame the peer may send.
+    pub frame: u32,
+    /// SETTINGS_INITIAL_WINDOW_SIZE: what one stream may send before we read it.
+    pub stream: u32,
+    /// What all streams of the connection together may send before we read it.
+    pub connection: u32,
+}
+
+/// What a new connection is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub connection: ConnectionId,
+    pub windows: Windows,
 }
 
 /// A body read to its end.
@@ -85,16 +118,23 @@ pub struct GrpcReply {
 
 /// What a server connection asks of the engine. Implemented by the shard.
 ///
+/// For each connection: `opened` once, first, and `closed` once, last, if it was given terms.
 /// For each request: `head` once; after `Admission::Receive`, `reserve` any number of times, then
 /// exactly one of `complete` and `abandon`; after a `complete` that returned `None`, one reply by
 /// mailbox or one `abandon` (the sender left), whichever is first.
 pub trait Inbound {
+    /// A connection was accepted. `None`: the cap is reached, close it without a word.
+    fn opened(&self, listener: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms>;
+
+    /// The connection is gone; every request of it was answered or abandoned before.
+    fn closed(&self, connection: ConnectionId);
+
     /// Decides on the headers alone.
     fn head(&self, head: &RequestHead<'_>) -> Admission;
 
     /// Asks for credit for `bytes` more of body, before they are buffered: the declared length at
     /// once where there is one, else as the body grows. A refusal answers and ends the request.
-    fn reserve(&self, request: RequestId, bytes: u64) -> Result<(), Reply>;
+    fn reserve(&self, request: RequestId, bytes: u64) -> Credit;
 
     /// The body is complete. Returns the reply if it is known already.
     fn complete(&self, request: RequestId, body: Body) -> Option<Reply>;
@@ -190,7 +230,9 @@ pub enum CloseReason {
     /// As asked, or idle too long.
     Drained,
     /// `connect` failed: the error's number, where the system gave one.
-    Unreachable { os_error: Option<i32> },
+    Unreachable {
+        os_error: Option<i32>,
+    },
     ConnectTimedOut,
     /// The peer ended it, or did not answer a keepalive PING in time.
     Lost,
@@ -198,7 +240,9 @@ pub enum CloseReason {
     /// GOAWAY with ENHANCE_YOUR_CALM: our PINGs were too many; the next connection pings less.
     TooManyPings,
     /// The peer does not speak the protocol.
-    Protocol { what: String },
+    Protocol {
+        what: String,
+    },
 }
 
 /// What a client connection reports to the engine. Implemented by the shard.

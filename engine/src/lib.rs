@@ -1,1 +1,6 @@
-//! The export engine.
+//! The export engine: shards, receivers, lanes, delivery, and the runtime under them.
+
+pub mod exchange;
+pub mod net;
+pub mod time;
+pub mod units;

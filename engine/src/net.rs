@@ -1,0 +1,5 @@
+//! Bytes to requests and back: HTTP/2, HTTP/1.1 and gRPC over any socket.
+
+mod mailbox;
+
+pub use mailbox::Mailbox;
