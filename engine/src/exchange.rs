@@ -15,6 +15,8 @@ use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, ListenerId, RequestId};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, request};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use tailrace_codec::Rope;
@@ -222,6 +224,13 @@ pub enum ClientCommand {
     Cancel(AttemptId),
     /// Finish what is open, then close.
     Drain,
+}
+
+/// Where a connection goes: resolved, so that connecting asks nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
 /// Why a client connection is gone.
