@@ -1,7 +1,9 @@
 //! The export engine: shards, receivers, lanes, delivery, and the runtime under them.
 
+pub mod delivery;
 pub mod exchange;
 pub mod flow;
 pub mod net;
+pub mod telemetry;
 pub mod time;
 pub mod units;

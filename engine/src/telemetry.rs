@@ -1,0 +1,96 @@
+//! What the engine counts about itself, under the Collector's names.
+//!
+//! A shard counts in plain fields that nobody else touches and publishes a copy on request; the
+//! control thread adds the copies up and serves them. Nothing here allocates or locks per item.
+//!
+//! Conservation, per lane and at every instant between two turns of the shard:
+//!
+//! ```text
+//! admitted = waiting + open + in flight + backing off + handed over
+//!          + delivered + rejected(reason) + dropped(reason)
+//! ```
+
+mod busy;
+pub mod exposition;
+mod histogram;
+mod lane;
+mod snapshot;
+mod text;
+
+pub use busy::Busy;
+pub use histogram::{Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
+pub use lane::{DropReason, LaneCounters, RejectReason};
+pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
+
+use crate::units::ItemCount;
+use tailrace_codec::Signal;
+
+/// How many signals there are: the length of a table by signal.
+pub const SIGNALS: usize = Signal::ALL.len();
+
+/// Everything one shard counts. Indexed by [`ListenerId`](crate::units::ListenerId) and
+/// [`LaneId`](crate::units::LaneId).
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    pub receivers: Vec<ReceiverCounters>,
+    pub lanes: Vec<LaneCounters>,
+    pub shard: ShardCounters,
+}
+
+impl Counters {
+    pub fn new(receivers: usize, lanes: usize) -> Self {
+        Self {
+            receivers: vec![ReceiverCounters::default(); receivers],
+            lanes: vec![LaneCounters::default(); lanes],
+            shard: ShardCounters::default(),
+        }
+    }
+
+    /// Adds another shard's counters, gauges included; per-shard values are left alone.
+    fn add(&mut self, other: &Self) {
+        for (sum, receiver) in self.receivers.iter_mut().zip(&other.receivers) {
+            sum.add(receiver);
+        }
+        for (sum, lane) in self.lanes.iter_mut().zip(&other.lanes) {
+            sum.add(lane);
+        }
+    }
+}
+
+/// One listener's counters. Items are indexed by `signal as usize`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReceiverCounters {
+    /// Items answered with success.
+    pub accepted: [ItemCount; SIGNALS],
+    /// Items refused by what comes after the receiver: no room, shutting down, refused upstream.
+    pub refused: [ItemCount; SIGNALS],
+    /// Items the receiver itself failed on.
+    pub failed: [ItemCount; SIGNALS],
+    pub requests_succeeded: u64,
+    pub requests_refused: u64,
+    pub requests_failed: u64,
+}
+
+impl ReceiverCounters {
+    fn add(&mut self, other: &Self) {
+        for signal in 0..SIGNALS {
+            self.accepted[signal] += other.accepted[signal];
+            self.refused[signal] += other.refused[signal];
+            self.failed[signal] += other.failed[signal];
+        }
+        self.requests_succeeded += other.requests_succeeded;
+        self.requests_refused += other.requests_refused;
+        self.requests_failed += other.requests_failed;
+    }
+}
+
+/// What belongs to the shard as a whole. Gauges but for `busy`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ShardCounters {
+    pub busy: Busy,
+    /// Credit taken: bytes of admitted payloads and of bodies being read.
+    pub buffered_bytes: u64,
+    pub buffered_bytes_max: u64,
+    pub connections_in: u64,
+    pub connections_out: u64,
+}

@@ -1,0 +1,235 @@
+//! What one lane counts: each item is somewhere, and each somewhere is a field.
+
+use super::{Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
+use crate::units::ItemCount;
+
+/// Why the destination did not take items for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RejectReason {
+    /// The destination said so in a partial success.
+    PartialSuccess,
+    /// Refused with an answer that must not be retried.
+    Refused,
+    /// One item alone is over the destination's limit.
+    TooLarge,
+}
+
+/// Why items were given up without the destination's word on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// `max_elapsed_time` is over, or retries are off.
+    RetriesExhausted,
+    /// Still there when the shutdown timeout was over.
+    Shutdown,
+    /// Pushed out of a full queue by its overflow policy.
+    Overflow,
+    /// The bytes could not be made into what the destination takes.
+    Unconvertible,
+}
+
+impl RejectReason {
+    pub const ALL: [Self; 3] = [Self::PartialSuccess, Self::Refused, Self::TooLarge];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PartialSuccess => "partial_success",
+            Self::Refused => "refused",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl DropReason {
+    pub const ALL: [Self; 4] = [
+        Self::RetriesExhausted,
+        Self::Shutdown,
+        Self::Overflow,
+        Self::Unconvertible,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::Shutdown => "shutdown",
+            Self::Overflow => "overflow",
+            Self::Unconvertible => "unconvertible",
+        }
+    }
+}
+
+/// One lane's counters, in items where nothing else is said.
+///
+/// Invariant, between two turns of the shard: [`unaccounted`](Self::unaccounted) is 0. Each field
+/// of it is counted where its event happens, never computed from the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneCounters {
+    pub admitted: ItemCount,
+
+    // Where admitted items are now: gauges.
+    pub waiting: ItemCount,
+    pub open: ItemCount,
+    pub in_flight: ItemCount,
+    pub backing_off: ItemCount,
+    pub handed_over: ItemCount,
+
+    // Where they went.
+    pub delivered: ItemCount,
+    pub rejected: [ItemCount; RejectReason::ALL.len()],
+    pub dropped: [ItemCount; DropReason::ALL.len()],
+
+    /// Items in failed attempts: an item that fails three times counts three.
+    pub send_failed: ItemCount,
+    /// Items that found no room: refused, never admitted.
+    pub enqueue_failed: ItemCount,
+
+    /// The queue's fill and limit in the unit of its `sizer`.
+    pub queue_size: u64,
+    pub queue_capacity: u64,
+    pub requests_in_flight: u64,
+
+    pub batch_items: Histogram<{ ITEM_BOUNDS.len() }>,
+    pub batch_bytes: Histogram<{ REQUEST_BYTE_BOUNDS.len() }>,
+    pub batches_by_size: u64,
+    pub batches_by_timeout: u64,
+    /// Distinct metadata with an open batch.
+    pub metadata_cardinality: u64,
+}
+
+impl LaneCounters {
+    pub const fn reject(&mut self, reason: RejectReason, items: ItemCount) {
+        self.rejected[reason as usize] += items;
+    }
+
+    pub const fn drop_items(&mut self, reason: DropReason, items: ItemCount) {
+        self.dropped[reason as usize] += items;
+    }
+
+    /// Admitted items that are nowhere, or (negative) items that are somewhere but were never
+    /// admitted. Anything but 0 is a defect.
+    pub fn unaccounted(&self) -> i128 {
+        let accounted = [self.waiting, self.open, self.in_flight, self.backing_off]
+            .into_iter()
+            .chain([self.handed_over, self.delivered])
+            .chain(self.rejected)
+            .chain(self.dropped)
+            .map(i128::from)
+            .sum::<i128>();
+        i128::from(self.admitted) - accounted
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.admitted += other.admitted;
+        self.waiting += other.waiting;
+        self.open += other.open;
+        self.in_flight += other.in_flight;
+        self.backing_off += other.backing_off;
+        self.handed_over += other.handed_over;
+        self.delivered += other.delivered;
+        for (sum, items) in self.rejected.iter_mut().zip(other.rejected) {
+            *sum += items;
+        }
+        for (sum, items) in self.dropped.iter_mut().zip(other.dropped) {
+            *sum += items;
+        }
+        self.send_failed += other.send_failed;
+        self.enqueue_failed += other.enqueue_failed;
+        self.queue_size += other.queue_size;
+        self.queue_capacity += other.queue_capacity;
+        self.requests_in_flight += other.requests_in_flight;
+        self.batch_items.add(&other.batch_items);
+        self.batch_bytes.add(&other.batch_bytes);
+        self.batches_by_size += other.batches_by_size;
+        self.batches_by_timeout += other.batches_by_timeout;
+        self.metadata_cardinality += other.metadata_cardinality;
+    }
+}
+
+impl Default for LaneCounters {
+    fn default() -> Self {
+        Self {
+            admitted: 0,
+            waiting: 0,
+            open: 0,
+            in_flight: 0,
+            backing_off: 0,
+            handed_over: 0,
+            delivered: 0,
+            rejected: [0; RejectReason::ALL.len()],
+            dropped: [0; DropReason::ALL.len()],
+            send_failed: 0,
+            enqueue_failed: 0,
+            queue_size: 0,
+            queue_capacity: 0,
+            requests_in_flight: 0,
+            batch_items: Histogram::new(&ITEM_BOUNDS),
+            batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),
+            batches_by_size: 0,
+            batches_by_timeout: 0,
+            metadata_cardinality: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Field = fn(&mut LaneCounters) -> &mut ItemCount;
+
+    const FIELDS: [Field; 6] = [
+        |c| &mut c.waiting,
+        |c| &mut c.open,
+        |c| &mut c.in_flight,
+        |c| &mut c.backing_off,
+        |c| &mut c.handed_over,
+        |c| &mut c.delivered,
+    ];
+
+    fn balanced() -> LaneCounters {
+        let mut counters = LaneCounters::default();
+        for field in FIELDS {
+            *field(&mut counters) = 10;
+        }
+        for reason in RejectReason::ALL {
+            counters.reject(reason, 10);
+        }
+        for reason in DropReason::ALL {
+            counters.drop_items(reason, 10);
+        }
+        counters.admitted = 130;
+        counters
+    }
+
+    #[test]
+    fn suppressing_any_one_count_is_seen() {
+        assert_eq!(balanced().unaccounted(), 0);
+        for field in FIELDS {
+            let mut counters = balanced();
+            *field(&mut counters) = 0;
+            assert_eq!(counters.unaccounted(), 10);
+        }
+        for index in 0..RejectReason::ALL.len() {
+            let mut counters = balanced();
+            counters.rejected[index] = 0;
+            assert_eq!(counters.unaccounted(), 10);
+        }
+        for index in 0..DropReason::ALL.len() {
+            let mut counters = balanced();
+            counters.dropped[index] = 0;
+            assert_eq!(counters.unaccounted(), 10);
+        }
+        let mut counters = balanced();
+        counters.admitted = 0;
+        assert_eq!(counters.unaccounted(), -130);
+    }
+
+    #[test]
+    fn reasons_stand_at_their_own_place() {
+        for (index, reason) in RejectReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+    }
+}
