@@ -3,9 +3,12 @@
 //! No I/O, no clock, no async, no engine types. A message is a [`Rope`] of slices of the buffers
 //! the kernel filled; nothing here copies a byte that can be referred to.
 
+pub mod field;
 pub mod grpc;
 pub mod otlp;
 pub mod rope;
+pub mod varint;
 
+pub use field::{Malformed, MalformedKind};
 pub use otlp::Signal;
 pub use rope::Rope;

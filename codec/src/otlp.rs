@@ -1,5 +1,12 @@
 //! OTLP: the four signals and what can be done with an export request without decoding it.
 
+mod levels;
+mod scan;
+mod split;
+
+pub use scan::{Scan, scan};
+pub use split::{Piece, SplitLimit, cut, split};
+
 /// One of OpenTelemetry's four kinds of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {

@@ -1,6 +1,7 @@
 //! An ordered list of slices that reads as one run of bytes.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use std::ops::Range;
 
 /// A message as the slices of the buffers it arrived in.
 ///
@@ -45,6 +46,47 @@ impl Rope {
     pub fn append(&mut self, other: Self) {
         self.len += other.len;
         self.slices.extend(other.slices);
+    }
+
+    /// The bytes of a range, as slices of the same buffers.
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "{range:?} of {}",
+            self.len
+        );
+        let mut part = Self::new();
+        let mut offset = 0;
+        for slice in &self.slices {
+            let start = range.start.saturating_sub(offset).min(slice.len());
+            let end = range.end.saturating_sub(offset).min(slice.len());
+            if start < end {
+                part.push(slice.slice(start..end));
+            }
+            offset += slice.len();
+            if offset >= range.end {
+                break;
+            }
+        }
+        part
+    }
+
+    /// All bytes in one run. COPY: of everything, unless it is one slice already.
+    pub fn to_bytes(&self) -> Bytes {
+        match self.slices.as_slice() {
+            [] => Bytes::new(),
+            [only] => only.clone(),
+            slices => {
+                let mut whole = BytesMut::with_capacity(self.len);
+                for slice in slices {
+                    whole.extend_from_slice(slice);
+                }
+                whole.freeze()
+            }
+        }
     }
 }
 
