@@ -1,0 +1,176 @@
+//! An HTTP/1.1 client connection: one attempt at a time, kept alive between them.
+//!
+//! HTTP/1.1 has no way to take an attempt back, so a deadline or a cancellation in the middle of an
+//! exchange closes the connection.
+
+mod chunked;
+mod exchange;
+mod head;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use self::exchange::{After, Ended, Exchange, Wire};
+use self::request::Heads;
+use super::Link;
+use super::queue::{Order, Queue};
+use crate::exchange::{Answer, CloseReason, Failure, Outbound};
+use crate::time::Instant;
+use crate::units::AttemptId;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The connection as a state machine over its socket: time comes in with each poll.
+pub(super) struct Driver<IO, O> {
+    link: Link<O>,
+    queue: Queue,
+    wire: Wire<IO>,
+    heads: Heads,
+    exchange: Option<Exchange>,
+    opened_at: Instant,
+    idle_since: Instant,
+    /// No attempt is taken any more.
+    draining: bool,
+}
+
+impl<IO, O> Driver<IO, O>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    O: Outbound,
+{
+    /// A connected socket is ready at once: HTTP/1.1 has no handshake.
+    pub(super) fn new(link: Link<O>, queue: Queue, io: IO, now: Instant) -> Self {
+        link.outbound.connected(link.id, 1);
+        Self {
+            link,
+            queue,
+            wire: Wire::new(io),
+            heads: Heads::default(),
+            exchange: None,
+            opened_at: now,
+            idle_since: now,
+            draining: false,
+        }
+    }
+
+    /// Does all that can be done now. `Ready` when the connection is done with and every attempt
+    /// that was not cancelled is answered; the reason is yet to be reported.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+        let reason = std::task::ready!(self.advance(cx, now));
+        if let Some(exchange) = self.exchange.take() {
+            self.answered(exchange.attempt, Answer::Failed(exchange.lost()));
+        }
+        let Self { link, queue, .. } = self;
+        queue.refuse_all(|attempt| {
+            let answer = Answer::Failed(Failure::Unprocessed);
+            link.outbound.answered(link.id, attempt, answer);
+        });
+        Poll::Ready(reason)
+    }
+
+    /// When [`Self::poll`] has something to do even if nothing happens.
+    pub(super) fn next_timeout(&self) -> Instant {
+        let settings = &self.link.settings;
+        let aged = match self.draining {
+            true => Instant::NEVER,
+            false => self.opened_at + settings.age_max,
+        };
+        let step = match &self.exchange {
+            Some(exchange) => exchange.deadline,
+            None => self.idle_since + settings.idle_timeout,
+        };
+        aged.min(step).min(self.queue.next_timeout())
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+        if let Some(reason) = self.take_orders(cx) {
+            return Poll::Ready(reason);
+        }
+        while let Some(attempt) = self.queue.pop_expired(now) {
+            self.answered(attempt.id, Answer::Failed(Failure::TimedOut));
+        }
+        if !self.draining && self.opened_at + self.link.settings.age_max <= now {
+            self.link.outbound.draining(self.link.id);
+            self.drain();
+        }
+        loop {
+            if self.exchange.is_none()
+                && let Some(reason) = self.next_exchange(cx, now)
+            {
+                return Poll::Ready(reason);
+            }
+            let Some(exchange) = &mut self.exchange else {
+                return Poll::Pending;
+            };
+            if exchange.deadline <= now {
+                let attempt = exchange.attempt;
+                self.exchange = None;
+                self.answered(attempt, Answer::Failed(Failure::TimedOut));
+                return Poll::Ready(CloseReason::Lost);
+            }
+            let bytes_max = self.link.settings.response_bytes_max;
+            let polled = exchange.poll(cx, &mut self.wire, bytes_max);
+            let Ended { answer, after } = std::task::ready!(polled);
+            let attempt = exchange.attempt;
+            self.exchange = None;
+            self.idle_since = now;
+            self.answered(attempt, answer);
+            match after {
+                After::Reuse => {}
+                After::Close => return Poll::Ready(CloseReason::Drained),
+                After::Lost => return Poll::Ready(CloseReason::Lost),
+                After::Foreign => return Poll::Ready(not_http()),
+            }
+        }
+    }
+
+    /// Begins the next exchange, if an attempt waits. A reason: the connection is to end.
+    fn next_exchange(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<CloseReason> {
+        // A peer that closes an idle connection is noticed before a request is written to it.
+        // Bytes that answer nothing, such as a 408 before the close, mean the same.
+        if self.wire.poll_fill(cx).is_ready() {
+            return Some(CloseReason::Lost);
+        }
+        if let Some(attempt) = self.queue.pop() {
+            let head = self.heads.bytes(&attempt);
+            self.exchange = Some(Exchange::new(head, attempt));
+            return None;
+        }
+        let is_idle_too_long = self.idle_since + self.link.settings.idle_timeout <= now;
+        (self.draining || is_idle_too_long).then_some(CloseReason::Drained)
+    }
+
+    fn take_orders(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
+        while let Poll::Ready(order) = self.queue.poll_order(cx) {
+            match order {
+                Order::Drain => self.drain(),
+                Order::Refuse(attempt) => {
+                    self.answered(attempt.id, Answer::Failed(Failure::Unprocessed));
+                }
+                Order::Cancel(attempt) => {
+                    let open = self.exchange.as_ref().map(|exchange| exchange.attempt);
+                    if open == Some(attempt) {
+                        self.exchange = None;
+                        return Some(CloseReason::Drained);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    const fn drain(&mut self) {
+        self.draining = true;
+        self.queue.close();
+    }
+
+    fn answered(&self, attempt: AttemptId, answer: Answer) {
+        self.link.outbound.answered(self.link.id, attempt, answer);
+    }
+}
+
+fn not_http() -> CloseReason {
+    CloseReason::Protocol {
+        what: "the peer did not answer in HTTP/1.1".to_owned(),
+    }
+}
