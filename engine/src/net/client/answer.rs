@@ -1,6 +1,6 @@
 //! What a response means, in the words of its protocol.
 
-use super::interim::{self, inflated};
+use super::status_text;
 use crate::exchange::{Answer, Failure, Framing};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -70,7 +70,7 @@ pub(super) fn grpc(
             body: Bytes::new(),
         };
     };
-    let code = code_of(code);
+    let code = status_text::code(code.as_bytes());
     // A refusal stands whatever its body is; an acceptance may carry a partial success.
     let body = match code {
         Code::Ok => match message(headers, body, bytes_max) {
@@ -85,19 +85,10 @@ pub(super) fn grpc(
         .map(HeaderValue::as_bytes);
     Answer::Grpc {
         code,
-        message: text.map(interim::percent_decode).unwrap_or_default(),
-        details: details.and_then(interim::decode_binary).unwrap_or_default(),
+        message: text.map(status_text::message).unwrap_or_default(),
+        details: details.and_then(status_text::binary).unwrap_or_default(),
         body,
     }
-}
-
-/// A number that is no status code means UNKNOWN.
-/// Source: <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
-fn code_of(value: &HeaderValue) -> Code {
-    let number = value.to_str().ok().and_then(|text| text.parse().ok());
-    number
-        .and_then(interim::from_number)
-        .unwrap_or(Code::Unknown)
 }
 
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
@@ -131,5 +122,18 @@ fn message(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Bytes, 
         (0, _) => Ok(message),
         (1, Some(encoding)) => inflated(Some(encoding), message, bytes_max),
         _ => Err(Failure::Malformed),
+    }
+}
+
+/// The body as it was before it was compressed.
+fn inflated(
+    encoding: Option<&HeaderValue>,
+    body: Bytes,
+    _bytes_max: usize,
+) -> Result<Bytes, Failure> {
+    match encoding {
+        None => Ok(body),
+        Some(name) if name == "identity" => Ok(body),
+        Some(_) => Err(Failure::Malformed),
     }
 }

@@ -16,13 +16,13 @@ mod tests;
 
 use self::ending::Ending;
 use self::stream::{Limits, Opening, Stream};
-use super::Link;
 use super::keepalive::Pinger;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::upload::{Slices, Written};
 use super::wakes::Wakes;
 use super::watch::{Signs, Watched};
+use super::{Link, Machine};
 use crate::exchange::{Answer, Attempt, CloseReason, Failure, Outbound};
 use crate::time::Instant;
 use crate::units::AttemptId;
@@ -101,20 +101,26 @@ pub(super) struct Driver<IO, O> {
     moved: u64,
 }
 
-/// Begins HTTP/2 on a connected socket.
-///
-/// Errors: the reason to close with; nothing was answered yet.
-pub(super) async fn handshake<IO>(
-    io: IO,
-    settings: &Settings,
-) -> Result<(SendRequest<Slices>, Connection<Watched<IO>, Slices>, Signs), CloseReason>
+/// A connection whose preface and SETTINGS are on their way.
+pub(super) struct Begun<IO> {
+    sender: SendRequest<Slices>,
+    connection: Connection<Watched<IO>, Slices>,
+    signs: Signs,
+}
+
+/// Begins HTTP/2 on a connected socket; the peer's SETTINGS are awaited by [`Driver`].
+pub(super) async fn handshake<IO>(io: IO, settings: &Settings) -> Result<Begun<IO>, CloseReason>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let (io, signs) = Watched::new(io);
-    let made = builder(settings).handshake(io).await;
-    match made {
-        Ok((sender, connection)) => Ok((sender, connection, signs)),
+    match builder(settings).handshake(io).await {
+        Ok((sender, connection)) => Ok(Begun {
+            sender,
+            connection,
+            signs,
+        }),
+        // Only the socket can fail before a frame is read.
         Err(_) => Err(CloseReason::Lost),
     }
 }
@@ -152,21 +158,62 @@ fn builder(settings: &Settings) -> h2::client::Builder {
     builder
 }
 
+impl<IO, O> Machine for Driver<IO, O>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    O: Outbound,
+{
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+        self.wakes.enter(cx.waker());
+        for _ in 0..TURNS_MAX {
+            if let Poll::Ready(reason) = self.turn(now) {
+                self.answer_all();
+                return Poll::Ready(reason);
+            }
+            if !self.wakes.any() {
+                break;
+            }
+        }
+        if self.wakes.leave() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn next_timeout(&self) -> Instant {
+        let settings = &self.link.settings;
+        let phase = match self.phase {
+            Phase::Handshake { until } | Phase::Closing { until } => until,
+            Phase::Open => self.opened_at + settings.age_max,
+            Phase::Draining => Instant::NEVER,
+        };
+        let idle = self
+            .idle_since
+            .map_or(Instant::NEVER, |since| since + settings.idle_timeout);
+        let streams = if self.streams.is_empty() {
+            Instant::NEVER
+        } else {
+            self.earliest
+        };
+        phase
+            .min(idle)
+            .min(streams)
+            .min(self.queue.next_timeout())
+            .min(self.pinger.next_timeout(!self.streams.is_empty()))
+    }
+}
+
 impl<IO, O> Driver<IO, O>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     O: Outbound,
 {
-    pub(super) fn new(
-        link: Link<O>,
-        queue: Queue,
-        (sender, mut connection, signs): (
-            SendRequest<Slices>,
-            Connection<Watched<IO>, Slices>,
-            Signs,
-        ),
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(link: Link<O>, queue: Queue, begun: Begun<IO>, now: Instant) -> Self {
+        let Begun {
+            sender,
+            mut connection,
+            signs,
+        } = begun;
         let bytes_max = link.settings.response_bytes_max;
         Self {
             ping_pong: connection.ping_pong(),
@@ -199,48 +246,6 @@ where
             moved_at: now,
             moved: 0,
         }
-    }
-
-    /// Does all that can be done now. `Ready` when the connection is gone and every attempt that
-    /// was not cancelled is answered; the reason is yet to be reported.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        self.wakes.enter(cx.waker());
-        for _ in 0..TURNS_MAX {
-            if let Poll::Ready(reason) = self.turn(now) {
-                self.answer_all();
-                return Poll::Ready(reason);
-            }
-            if !self.wakes.any() {
-                break;
-            }
-        }
-        if self.wakes.leave() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-
-    /// When [`Self::poll`] has something to do even if nothing happens.
-    pub(super) fn next_timeout(&self) -> Instant {
-        let settings = &self.link.settings;
-        let phase = match self.phase {
-            Phase::Handshake { until } | Phase::Closing { until } => until,
-            Phase::Open => self.opened_at + settings.age_max,
-            Phase::Draining => Instant::NEVER,
-        };
-        let idle = self
-            .idle_since
-            .map_or(Instant::NEVER, |since| since + settings.idle_timeout);
-        let streams = if self.streams.is_empty() {
-            Instant::NEVER
-        } else {
-            self.earliest
-        };
-        phase
-            .min(idle)
-            .min(streams)
-            .min(self.queue.next_timeout())
-            .min(self.pinger.next_timeout(!self.streams.is_empty()))
     }
 
     fn turn(&mut self, now: Instant) -> Poll<CloseReason> {

@@ -12,8 +12,8 @@ mod tests;
 
 use self::exchange::{After, Ended, Exchange, Wire};
 use self::request::Heads;
-use super::Link;
 use super::queue::{Order, Queue};
+use super::{Link, Machine};
 use crate::exchange::{Answer, CloseReason, Failure, Outbound};
 use crate::time::Instant;
 use crate::units::AttemptId;
@@ -31,6 +31,38 @@ pub(super) struct Driver<IO, O> {
     idle_since: Instant,
     /// No attempt is taken any more.
     draining: bool,
+}
+
+impl<IO, O> Machine for Driver<IO, O>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    O: Outbound,
+{
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+        let reason = std::task::ready!(self.advance(cx, now));
+        if let Some(exchange) = self.exchange.take() {
+            self.answered(exchange.attempt, Answer::Failed(exchange.lost()));
+        }
+        let Self { link, queue, .. } = self;
+        queue.refuse_all(|attempt| {
+            let answer = Answer::Failed(Failure::Unprocessed);
+            link.outbound.answered(link.id, attempt, answer);
+        });
+        Poll::Ready(reason)
+    }
+
+    fn next_timeout(&self) -> Instant {
+        let settings = &self.link.settings;
+        let aged = match self.draining {
+            true => Instant::NEVER,
+            false => self.opened_at + settings.age_max,
+        };
+        let step = match &self.exchange {
+            Some(exchange) => exchange.deadline,
+            None => self.idle_since + settings.idle_timeout,
+        };
+        aged.min(step).min(self.queue.next_timeout())
+    }
 }
 
 impl<IO, O> Driver<IO, O>
@@ -51,35 +83,6 @@ where
             idle_since: now,
             draining: false,
         }
-    }
-
-    /// Does all that can be done now. `Ready` when the connection is done with and every attempt
-    /// that was not cancelled is answered; the reason is yet to be reported.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        let reason = std::task::ready!(self.advance(cx, now));
-        if let Some(exchange) = self.exchange.take() {
-            self.answered(exchange.attempt, Answer::Failed(exchange.lost()));
-        }
-        let Self { link, queue, .. } = self;
-        queue.refuse_all(|attempt| {
-            let answer = Answer::Failed(Failure::Unprocessed);
-            link.outbound.answered(link.id, attempt, answer);
-        });
-        Poll::Ready(reason)
-    }
-
-    /// When [`Self::poll`] has something to do even if nothing happens.
-    pub(super) fn next_timeout(&self) -> Instant {
-        let settings = &self.link.settings;
-        let aged = match self.draining {
-            true => Instant::NEVER,
-            false => self.opened_at + settings.age_max,
-        };
-        let step = match &self.exchange {
-            Some(exchange) => exchange.deadline,
-            None => self.idle_since + settings.idle_timeout,
-        };
-        aged.min(step).min(self.queue.next_timeout())
     }
 
     fn advance(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {

@@ -1,7 +1,7 @@
 //! A client connection on an in-memory socket and a clock that the test moves.
 
-use super::queue::Queue;
 use super::settings::Settings;
+use super::{Clock, Link};
 use crate::exchange::{
     Answer, Attempt, AttemptHead, ClientCommand, CloseReason, Failure, Framing, Outbound,
 };
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,12 +21,6 @@ use tokio::io::DuplexStream;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 pub(super) const CONNECTION_ID: ConnectionId = ConnectionId(7);
-
-/// A connection under test, as its future sees it.
-pub(super) trait Machine {
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason>;
-    fn next_timeout(&self) -> Instant;
-}
 
 /// Runs `test` on one thread.
 pub(super) fn run(test: impl Future<Output = ()>) {
@@ -46,55 +40,55 @@ pub(super) async fn settle() {
     }
 }
 
+/// The time, and what waits for it.
 #[derive(Debug, Clone, Default)]
-struct Clock(Rc<RefCell<(Instant, Option<Waker>)>>);
+struct TestClock(Rc<ClockState>);
+
+#[derive(Debug, Default)]
+struct ClockState {
+    now: Cell<Instant>,
+    next: Cell<Option<Instant>>,
+    waker: RefCell<Option<Waker>>,
+    polls: Cell<usize>,
+}
 
 /// The engine's side of the connection under test.
 pub(super) struct Rig {
     pub(super) mailbox: Mailbox<ClientCommand>,
     pub(super) record: Recorder,
-    clock: Clock,
-    next_timeout: Rc<Cell<Instant>>,
-    polls: Rc<Cell<usize>>,
+    clock: TestClock,
     attempts: u32,
 }
 
 impl Rig {
-    /// Starts the connection that `make` builds; the other end of its socket is returned.
-    pub(super) fn start<M, F>(
-        settings: Settings,
-        socket_bytes: usize,
-        make: impl FnOnce(DuplexStream, Settings, Recorder, Queue) -> F + 'static,
-    ) -> (Self, DuplexStream)
-    where
-        M: Machine,
-        F: Future<Output = M> + 'static,
-    {
+    /// Starts a connection; the other end of its socket is returned.
+    pub(super) fn start(settings: Settings, socket_bytes: usize) -> (Self, DuplexStream) {
         let (near, far) = tokio::io::duplex(socket_bytes);
+        (Self::connect(settings, async { Ok(near) }), far)
+    }
+
+    pub(super) fn connect(
+        settings: Settings,
+        connect: impl Future<Output = io::Result<DuplexStream>> + 'static,
+    ) -> Self {
         let rig = Self {
             mailbox: Mailbox::new(),
             record: Recorder::default(),
-            clock: Clock::default(),
-            next_timeout: Rc::new(Cell::new(Instant::NEVER)),
-            polls: Rc::default(),
+            clock: TestClock::default(),
             attempts: 0,
         };
-        let (record, mailbox, clock) = (rig.record.clone(), rig.mailbox.clone(), rig.clock.clone());
-        let (next_timeout, polls) = (Rc::clone(&rig.next_timeout), Rc::clone(&rig.polls));
-        spawn_local(async move {
-            let mut machine = make(near, settings, record.clone(), Queue::new(mailbox)).await;
-            let reason = poll_fn(|cx| {
-                clock.0.borrow_mut().1 = Some(cx.waker().clone());
-                polls.set(polls.get() + 1);
-                let polled = machine.poll(cx, clock.now());
-                next_timeout.set(machine.next_timeout());
-                polled
-            })
-            .await;
-            drop(machine);
-            record.closed(CONNECTION_ID, reason);
-        });
-        (rig, far)
+        let link = Link {
+            id: CONNECTION_ID,
+            settings,
+            outbound: rig.record.clone(),
+        };
+        spawn_local(super::run(
+            connect,
+            link,
+            rig.mailbox.clone(),
+            rig.clock.clone(),
+        ));
+        rig
     }
 
     /// Sends an attempt of `body` that has a minute.
@@ -132,7 +126,7 @@ impl Rig {
         let end = self.clock.now() + duration;
         loop {
             settle().await;
-            let next = self.next_timeout.get();
+            let next = self.clock.0.next.get().unwrap_or(Instant::NEVER);
             let now = self.clock.now();
             assert!(
                 next > now || self.record.is_closed(),
@@ -157,24 +151,32 @@ impl Rig {
 
     /// How often the connection was polled.
     pub(super) fn polls(&self) -> usize {
-        self.polls.get()
+        self.clock.0.polls.get()
     }
 }
 
-impl Clock {
-    fn now(&self) -> Instant {
-        self.0.borrow().0
-    }
-
+impl TestClock {
     fn set(&self, now: Instant) {
-        let waker = {
-            let mut inner = self.0.borrow_mut();
-            inner.0 = now;
-            inner.1.take()
-        };
-        if let Some(waker) = waker {
+        self.0.now.set(now);
+        if let Some(waker) = self.0.waker.take() {
             waker.wake();
         }
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        self.0.now.get()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        self.0.polls.set(self.0.polls.get() + 1);
+        self.0.next.set(Some(at));
+        if at <= self.now() {
+            return Poll::Ready(());
+        }
+        self.0.waker.replace(Some(cx.waker().clone()));
+        Poll::Pending
     }
 }
 

@@ -27,11 +27,6 @@ impl Signs {
         self.0.heard.replace(false)
     }
 
-    /// Whether the peer ever sent a byte.
-    pub(super) fn ever_heard(&self) -> bool {
-        self.0.received.get() > 0
-    }
-
     /// What the peer speaks instead of HTTP/2, guessed from its first bytes.
     pub(super) fn foreign_protocol(&self) -> Option<&'static str> {
         let opening = self.0.opening.get();

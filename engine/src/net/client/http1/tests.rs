@@ -1,24 +1,10 @@
 //! The HTTP/1.1 client against peers that behave, misbehave and leave.
 
-use super::Driver;
-use crate::exchange::{ClientCommand, CloseReason, Failure, Outbound};
-use crate::net::client::Link;
-use crate::net::client::rig::{CONNECTION_ID, Machine, Rig, body, http_head, run, settle};
+use crate::exchange::{ClientCommand, CloseReason, Failure};
+use crate::net::client::rig::{Rig, body, http_head, run, settle};
 use crate::net::client::settings::{Protocol, Settings};
-use crate::time::Instant;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
-
-impl<IO: AsyncRead + AsyncWrite + Unpin, O: Outbound> Machine for Driver<IO, O> {
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        Self::poll(self, cx, now)
-    }
-
-    fn next_timeout(&self) -> Instant {
-        Self::next_timeout(self)
-    }
-}
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const OK_ANSWER: Option<&str> = Some("200 \"ok\"");
@@ -27,23 +13,8 @@ fn settings() -> Settings {
     Settings::new(Protocol::Http1)
 }
 
-fn start_with(settings: Settings, socket_bytes: usize) -> (Rig, DuplexStream) {
-    Rig::start(
-        settings,
-        socket_bytes,
-        |io, settings, outbound, queue| async move {
-            let link = Link {
-                id: CONNECTION_ID,
-                settings,
-                outbound,
-            };
-            Driver::new(link, queue, io, Instant(0))
-        },
-    )
-}
-
 fn start() -> (Rig, DuplexStream) {
-    start_with(settings(), 1 << 16)
+    Rig::start(settings(), 1 << 16)
 }
 
 /// Reads one request; its body.
@@ -89,7 +60,7 @@ fn attempts_follow_one_another_on_one_connection() {
 #[test]
 fn bodies_larger_than_the_socket_takes_at_once_arrive_whole() {
     run(async {
-        let (mut rig, mut io) = start_with(settings(), 777);
+        let (mut rig, mut io) = Rig::start(settings(), 777);
         let attempt = rig.send(&http_head(), body(300_000));
         assert_eq!(request(&mut io).await, body(300_000).slices().concat());
         for byte in OK {
@@ -143,7 +114,7 @@ fn every_framing_of_the_response_body() {
 #[test]
 fn an_answer_before_the_body_is_sent_counts_and_ends_the_connection() {
     run(async {
-        let (mut rig, mut io) = start_with(settings(), 1000);
+        let (mut rig, mut io) = Rig::start(settings(), 1000);
         let attempt = rig.send(&http_head(), body(100_000));
         let waiting = rig.send(&http_head(), body(10));
         settle().await;
@@ -307,7 +278,7 @@ fn drain_idleness_and_age_end_the_connection_between_attempts() {
     run(async {
         let mut settings = settings();
         settings.age_max = Duration::from_secs(30);
-        let (mut rig, mut io) = start_with(settings, 1 << 16);
+        let (mut rig, mut io) = Rig::start(settings, 1 << 16);
         rig.pass(Duration::from_secs(29)).await;
         let open = rig.send(&http_head(), body(10));
         request(&mut io).await;
