@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod exchange;
 pub mod flow;
 pub mod net;
+pub mod runtime;
 pub mod telemetry;
 pub mod time;
 pub mod units;
