@@ -22,7 +22,7 @@ mod status_text;
 mod tests;
 mod upload;
 mod wakes;
-mod watch;
+mod wire;
 
 pub use self::settings::{Protocol, Settings};
 

@@ -21,7 +21,7 @@ use super::queue::Queue;
 use super::settings::Settings;
 use super::upload::{Slices, Written};
 use super::wakes::Wakes;
-use super::watch::{Signs, Watched};
+use super::wire::Wire;
 use super::{Link, Machine};
 use crate::exchange::{Answer, Attempt, CloseReason, Failure, Outbound};
 use crate::time::Instant;
@@ -75,11 +75,11 @@ enum Phase {
 pub(super) struct Driver<IO, O> {
     link: Link<O>,
     queue: Queue,
-    connection: Connection<Watched<IO>, Slices>,
+    connection: Connection<Wire<IO>, Slices>,
     /// `None` once no stream may be opened: h2 closes when the last stream is done.
     sender: Option<SendRequest<Slices>>,
     ping_pong: Option<PingPong>,
-    signs: Signs,
+    wire: Wire<IO>,
     wakes: Wakes,
     streams: Slab<Stream>,
     earliest: Instant,
@@ -104,8 +104,8 @@ pub(super) struct Driver<IO, O> {
 /// A connection whose preface and SETTINGS are on their way.
 pub(super) struct Begun<IO> {
     sender: SendRequest<Slices>,
-    connection: Connection<Watched<IO>, Slices>,
-    signs: Signs,
+    connection: Connection<Wire<IO>, Slices>,
+    wire: Wire<IO>,
 }
 
 /// Begins HTTP/2 on a connected socket; the peer's SETTINGS are awaited by [`Driver`].
@@ -113,12 +113,12 @@ pub(super) async fn handshake<IO>(io: IO, settings: &Settings) -> Result<Begun<I
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let (io, signs) = Watched::new(io);
-    match builder(settings).handshake(io).await {
+    let wire = Wire::new(io);
+    match builder(settings).handshake(wire.clone()).await {
         Ok((sender, connection)) => Ok(Begun {
             sender,
             connection,
-            signs,
+            wire,
         }),
         // Only the socket can fail before a frame is read.
         Err(_) => Err(CloseReason::Lost),
@@ -174,6 +174,10 @@ where
                 break;
             }
         }
+        let mut send_cx = Context::from_waker(self.wakes.waker(CONNECTION));
+        if let Poll::Ready(true) = self.wire.poll_send(&mut send_cx) {
+            self.wakes.set(CONNECTION);
+        }
         if self.wakes.leave() {
             cx.waker().wake_by_ref();
         }
@@ -212,7 +216,7 @@ where
         let Begun {
             sender,
             mut connection,
-            signs,
+            wire,
         } = begun;
         let bytes_max = link.settings.response_bytes_max;
         Self {
@@ -234,7 +238,7 @@ where
             queue,
             connection,
             sender: Some(sender),
-            signs,
+            wire,
             streams: Slab::new(),
             earliest: Instant::NEVER,
             written: Written::default(),
@@ -261,8 +265,12 @@ where
             self.after_io(now);
             self.poll_streams();
             if let Poll::Ready(result) = polled {
-                let reason = self.ending.reason(result, &self.signs, self.connected);
-                return Poll::Ready(reason);
+                let foreign = if self.connected {
+                    None
+                } else {
+                    self.wire.foreign_protocol()
+                };
+                return Poll::Ready(self.ending.reason(result, foreign));
             }
         } else {
             self.poll_streams();

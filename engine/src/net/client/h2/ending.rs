@@ -1,7 +1,6 @@
 //! Why a connection ended: what h2 says, read with what happened before.
 
 use crate::exchange::CloseReason;
-use crate::net::client::watch::Signs;
 use h2::Reason;
 
 /// What happened on a connection that explains its end.
@@ -28,14 +27,13 @@ impl Ending {
         }
     }
 
-    /// The reason of an end that h2 reported.
+    /// The reason of an end that h2 reported. `foreign`: what the peer speaks instead of HTTP/2.
     pub(super) fn reason(
         &self,
         result: Result<(), h2::Error>,
-        signs: &Signs,
-        connected: bool,
+        foreign: Option<&'static str>,
     ) -> CloseReason {
-        if let (false, Some(what)) = (connected, signs.foreign_protocol()) {
+        if let Some(what) = foreign {
             return CloseReason::Protocol {
                 what: what.to_owned(),
             };

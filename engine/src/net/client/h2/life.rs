@@ -46,7 +46,7 @@ where
 
     /// Notes what h2 read: SETTINGS, GOAWAY, signs of life.
     pub(super) fn after_io(&mut self, now: Instant) {
-        if self.signs.take_heard() {
+        if self.wire.take_heard() {
             self.pinger.handle_heard(now);
         }
         if self.moved != self.written.connection() {
@@ -116,7 +116,7 @@ where
     pub(super) fn check_time(&mut self, now: Instant) -> Option<CloseReason> {
         match self.phase {
             Phase::Handshake { until } if until <= now => {
-                return Some(match self.signs.foreign_protocol() {
+                return Some(match self.wire.foreign_protocol() {
                     Some(what) => CloseReason::Protocol {
                         what: what.to_owned(),
                     },
@@ -197,7 +197,10 @@ where
             self.idle_since = None;
             return;
         }
-        self.idle_since.get_or_insert(now);
+        if self.idle_since.is_none() {
+            self.idle_since = Some(now);
+            self.wire.shrink();
+        }
         if self.phase == Phase::Draining {
             self.phase = Phase::Closing {
                 until: now + CLOSE_TIMEOUT,
