@@ -1,5 +1,6 @@
 //! The export engine: shards, receivers, lanes, delivery, and the runtime under them.
 
+pub mod config;
 pub mod delivery;
 pub mod exchange;
 pub mod flow;

@@ -1,0 +1,82 @@
+//! One exporter instance: what waits for it, how it is put together and how often it is tried.
+
+use super::{ComponentId, ExporterConfig};
+use http::HeaderName;
+use std::time::Duration;
+use tailrace_codec::Signal;
+
+/// One exporter for one signal, shared by all pipelines of the signal that name the exporter.
+///
+/// All numbers are totals of the process: each shard takes its part of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneConfig {
+    pub exporter: ComponentId,
+    pub signal: Signal,
+    /// The pipelines that end here, in the order of the file.
+    pub pipelines: Vec<ComponentId>,
+    pub queue: QueueConfig,
+    /// `None`: every request is sent as it came.
+    pub batch: Option<BatchConfig>,
+    pub retry: RetryConfig,
+    pub kind: ExporterConfig,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sizer {
+    Requests,
+    Items,
+    Bytes,
+}
+
+/// The Collector's `sending_queue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// What may wait, by `sizer`: a bound beside the lane's share of memory, not a reservation.
+    /// `u64::MAX` where the queue is disabled: then senders wait, and memory alone bounds them.
+    pub size: u64,
+    pub sizer: Sizer,
+    /// A full queue holds senders back; else it refuses them with a retryable status.
+    pub block_on_overflow: bool,
+    /// Senders are answered after delivery. Also true where the queue is disabled, unless every
+    /// pipeline to it has a `batch` processor, which answers at once in the Collector too.
+    pub wait_for_result: bool,
+    /// Batches on their way at once. `u32::MAX` where the queue is disabled.
+    pub num_consumers: u32,
+}
+
+/// How requests are put together.
+///
+/// Invariant: `min_size <= max_size`; `sizer` is not `Requests`.
+///
+/// What a pipeline's `batch` processors ask and what the exporter's `sending_queue.batch` asks
+/// hold together: the largest minimum, the smallest maximum (which lowers the minimum where they
+/// cross), the longest timeout, all metadata keys. A lane that several pipelines share has one
+/// rule for all of them. Where sizers differ, the exporter's own section decides alone, and a
+/// warning says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// Sent when its oldest part is this old, however little it holds. Never zero.
+    pub flush_timeout: Duration,
+    pub sizer: Sizer,
+    /// Sent at once when it holds this much.
+    pub min_size: u64,
+    /// Never more than this, a single larger item apart. `u64::MAX`: no limit.
+    pub max_size: u64,
+    /// Requests with different values of these headers never stand in one batch. Lower case.
+    pub metadata_keys: Vec<HeaderName>,
+}
+
+/// The Collector's `retry_on_failure`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryConfig {
+    /// `false`: the first failure is final.
+    pub enabled: bool,
+    pub initial_interval: Duration,
+    /// 0 to 1.
+    pub randomization_factor: f64,
+    pub multiplier: f64,
+    pub max_interval: Duration,
+    /// How long after the first try the last may start. `None` (0 in the file): for ever.
+    pub max_elapsed_time: Option<Duration>,
+}
