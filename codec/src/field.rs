@@ -1,231 +1,272 @@
-//! Fields of a protobuf message, read across the slices of a rope.
+//! Protobuf fields: tag, wire type and payload, read along a rope.
 //!
-//! Shape of a field: a tag (field number and wire type in one varint), then by wire type a varint,
-//! 8 bytes, 4 bytes, or a length and that many bytes.
-//! Source: <https://protobuf.dev/programming-guides/encoding/#structure>
+//! ```text
+//!   message = field*           field = tag payload           tag = varint(number << 3 | wire type)
+//!   payload = varint | 8 bytes | varint(length) length bytes | 4 bytes
+//! ```
+//!
+//! Groups (wire types 3 and 4) are refused: no version of OTLP has one, and skipping them takes a
+//! nesting limit of its own.
+//!
+//! Source: <https://protobuf.dev/programming-guides/encoding/>
 
 use crate::Rope;
-use crate::varint::{self, VARINT_BYTES_MAX, VarintError};
-use bytes::Bytes;
+use crate::rope::Cursor;
+use crate::varint;
+use std::fmt;
 
-/// Bytes that are not the message they should be, and where, counted from the start of the rope.
+/// How a payload is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum WireType {
+    /// int32, int64, uint32, uint64, sint32, sint64, bool, enum.
+    Varint = 0,
+    /// fixed64, sfixed64, double.
+    I64 = 1,
+    /// string, bytes, message, packed numbers.
+    Len = 2,
+    /// fixed32, sfixed32, float.
+    I32 = 5,
+}
+
+/// Why bytes are not the message they were taken for, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed {
+    /// Of the varint or tag at fault, counted from the beginning of the rope.
     pub offset: usize,
     pub kind: MalformedKind,
 }
 
-/// What is wrong with a field.
+/// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MalformedKind {
-    /// The message ends within a field.
+    /// The message ends inside a varint or a number of fixed size.
     Truncated,
-    /// A varint of more than ten bytes or 64 bits.
+    /// An eleventh byte, or more than 64 bits.
     VarintTooLong,
-    /// Field number 0, or a tag of more than 32 bits.
+    /// Field number 0, or one above 2^29 - 1.
     Tag,
-    /// A length that reaches past the end of the enclosing message.
+    /// A length that reaches past the end of the message it stands in.
     LengthPastEnd,
-    /// A group (wire types 3 and 4), or one of the unused wire types 6 and 7.
+    /// Wire type 3, 4 (groups), 6 or 7 (undefined).
     WireType(u8),
-    /// A known field with a wire type that is not its own.
+    /// A known field, but not with the wire type that the schema gives it.
     UnexpectedWireType(u8),
-    /// Messages nested deeper than the limit.
+    /// Attribute values nested deeper than [`crate::otlp::NESTING_MAX`].
     TooDeep,
 }
 
-/// How a field's value stands on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum WireType {
-    Varint = 0,
-    Fixed64 = 1,
-    Len = 2,
-    Fixed32 = 5,
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            MalformedKind::Truncated => f.write_str("message ends inside a value")?,
+            MalformedKind::VarintTooLong => f.write_str("varint of more than 64 bits")?,
+            MalformedKind::Tag => f.write_str("illegal field number")?,
+            MalformedKind::LengthPastEnd => f.write_str("length past the end of the message")?,
+            MalformedKind::WireType(found) => write!(f, "unsupported wire type {found}")?,
+            MalformedKind::UnexpectedWireType(found) => {
+                write!(f, "wire type {found} is not that of the field")?;
+            }
+            MalformedKind::TooDeep => f.write_str("attribute values nested too deep")?,
+        }
+        write!(f, " at byte {}", self.offset)
+    }
 }
 
-/// One field and where it stands; offsets count from the start of the rope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
+impl std::error::Error for Malformed {}
+
+/// One field of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
     pub number: u32,
     pub wire_type: WireType,
-    /// Where the tag begins.
-    pub start: usize,
-    /// Where the value begins, behind the length of a [`WireType::Len`] field.
-    pub value: usize,
-    /// Where the field ends.
-    pub end: usize,
-    /// The value of a [`WireType::Varint`] field, else 0.
-    pub varint: u64,
+    /// Tag, length and payload.
+    pub whole: Cursor<'a>,
+    /// For `Len` the content after the length; else the value's own bytes.
+    pub payload: Cursor<'a>,
 }
 
-/// A place in a rope that reads forward.
-///
-/// Invariant: `current` is the rest of slice `next - 1`, and `offset` is where it begins.
-#[derive(Debug, Clone)]
-pub struct Cursor<'a> {
-    current: &'a [u8],
-    slices: &'a [Bytes],
-    next: usize,
-    offset: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub fn new(rope: &'a Rope) -> Self {
-        Self {
-            current: &[],
-            slices: rope.slices(),
-            next: 0,
-            offset: 0,
-        }
-    }
-
-    /// How far from the start of the rope.
-    pub const fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Moves forward. The caller has checked that the rope is long enough.
+impl<'a> Field<'a> {
+    /// The fields of the message that this one holds.
     #[inline]
-    pub fn skip(&mut self, mut length: usize) {
-        self.offset += length;
-        while length > self.current.len() {
-            length -= self.current.len();
-            match self.slices.get(self.next) {
-                Some(slice) => self.current = slice,
-                None => {
-                    debug_assert!(false, "skipped past the end of a rope");
-                    self.current = &[];
-                    return;
-                }
-            }
-            self.next += 1;
-        }
-        self.current = &self.current[length..];
+    pub fn message(&self) -> Result<Fields<'a>, Malformed> {
+        self.content().map(Fields::new)
     }
 
-    /// Fills `out` from here on. Cost: a copy of `out.len()` bytes.
-    pub fn copy_to(&mut self, mut out: &mut [u8]) -> bool {
-        while !out.is_empty() {
-            if !self.refill() {
-                return false;
-            }
-            let length = out.len().min(self.current.len());
-            out[..length].copy_from_slice(&self.current[..length]);
-            out = &mut out[length..];
-            self.skip(length);
-        }
-        true
-    }
-
-    /// The bytes from here to the end of the slice, the next slice's where this one is used up.
-    pub fn chunk(&mut self) -> &'a [u8] {
-        self.refill();
-        self.current
-    }
-
-    /// Reads the field that begins here, in a message that ends at `end`. The cursor moves to the
-    /// field's value; of a varint field, behind it.
+    /// The content of a string, bytes, message or packed field.
     #[inline]
-    pub fn field(&mut self, end: usize) -> Result<Field, Malformed> {
-        let start = self.offset;
-        let tag = self.varint(end)?;
-        let number = u32::try_from(tag).map(|tag| tag >> 3).unwrap_or(0);
-        if number == 0 {
-            return Err(Malformed {
-                offset: start,
-                kind: MalformedKind::Tag,
-            });
+    pub fn content(&self) -> Result<Cursor<'a>, Malformed> {
+        self.expect(WireType::Len)?;
+        Ok(self.payload)
+    }
+
+    /// The value of an int, uint, sint, bool or enum field, as it is on the wire: negative int32
+    /// and int64 in two's complement, sint in zigzag ([`varint::from_zigzag`]).
+    pub fn varint(&self) -> Result<u64, Malformed> {
+        self.expect(WireType::Varint)?;
+        varint::read(&mut { self.payload })
+    }
+
+    /// The bits of a fixed64, sfixed64 or double field.
+    pub fn fixed64(&self) -> Result<u64, Malformed> {
+        self.expect(WireType::I64)?;
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// The bits of a fixed32, sfixed32 or float field.
+    pub fn fixed32(&self) -> Result<u32, Malformed> {
+        self.expect(WireType::I32)?;
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    /// Refuses any wire type but this.
+    #[inline]
+    pub fn expect(&self, wire_type: WireType) -> Result<(), Malformed> {
+        if self.wire_type == wire_type {
+            return Ok(());
         }
-        let mut varint = 0;
-        let (wire_type, length) = match (tag & 7) as u8 {
-            0 => {
-                varint = self.varint(end)?;
-                (WireType::Varint, 0)
-            }
-            1 => (WireType::Fixed64, 8),
-            2 => (WireType::Len, self.varint(end)?),
-            5 => (WireType::Fixed32, 4),
-            other => {
-                return Err(Malformed {
-                    offset: start,
-                    kind: MalformedKind::WireType(other),
-                });
-            }
-        };
-        let value = self.offset;
-        if length > (end - value) as u64 {
-            let kind = if wire_type == WireType::Len {
-                MalformedKind::LengthPastEnd
-            } else {
-                MalformedKind::Truncated
-            };
-            return Err(Malformed {
-                offset: start,
-                kind,
-            });
-        }
-        // The cast is exact: the length was just shown to be within the rope.
-        Ok(Field {
-            number,
-            wire_type,
-            start,
-            value,
-            end: value + length as usize,
-            varint,
+        Err(Malformed {
+            offset: self.whole.offset(),
+            kind: MalformedKind::UnexpectedWireType(self.wire_type as u8),
         })
     }
 
-    /// Reads a varint that must end at or before `end`.
-    #[inline]
-    pub fn varint(&mut self, end: usize) -> Result<u64, Malformed> {
-        let left = end - self.offset;
-        let here = self.current.len().min(left);
-        match varint::read(&self.current[..here]) {
-            Ok((value, length)) => {
-                self.current = &self.current[length..];
-                self.offset += length;
-                Ok(value)
-            }
-            Err(VarintError::Truncated) if here < left => self.varint_across(left),
-            Err(error) => Err(self.malformed(error)),
-        }
-    }
-
-    /// A varint that is cut by a slice's edge.
-    #[cold]
-    fn varint_across(&mut self, left: usize) -> Result<u64, Malformed> {
-        let mut bytes = [0; VARINT_BYTES_MAX];
-        let length = left.min(VARINT_BYTES_MAX);
-        self.clone().copy_to(&mut bytes[..length]);
-        match varint::read(&bytes[..length]) {
-            Ok((value, length)) => {
-                self.skip(length);
-                Ok(value)
-            }
-            Err(error) => Err(self.malformed(error)),
-        }
-    }
-
-    fn refill(&mut self) -> bool {
-        while self.current.is_empty() {
-            let Some(slice) = self.slices.get(self.next) else {
-                return false;
-            };
-            self.current = slice;
-            self.next += 1;
-        }
-        true
-    }
-
-    const fn malformed(&self, error: VarintError) -> Malformed {
-        let kind = match error {
-            VarintError::Truncated => MalformedKind::Truncated,
-            VarintError::TooLong => MalformedKind::VarintTooLong,
-        };
-        Malformed {
-            offset: self.offset,
-            kind,
-        }
+    fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
+        { self.payload }.read_array().map_err(|_| Malformed {
+            offset: self.payload.offset(),
+            kind: MalformedKind::Truncated,
+        })
     }
 }
+
+/// The fields of one message, in the order of the wire. After an error there are no more.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a> {
+    rest: Cursor<'a>,
+}
+
+impl<'a> Fields<'a> {
+    /// `message` spans the message and nothing after it.
+    #[inline]
+    pub const fn new(message: Cursor<'a>) -> Self {
+        Self { rest: message }
+    }
+
+    /// The first byte not read yet.
+    pub const fn offset(&self) -> usize {
+        self.rest.offset()
+    }
+
+    #[inline]
+    fn read(&mut self) -> Result<Field<'a>, Malformed> {
+        let start = self.rest;
+        let tag = read_tag(&mut self.rest)?;
+        let payload = read_payload(&mut self.rest, tag.wire_type)?;
+        Ok(Field {
+            number: tag.number,
+            wire_type: tag.wire_type,
+            whole: self.rest.since(start),
+            payload,
+        })
+    }
+}
+
+impl<'a> From<&'a Rope> for Fields<'a> {
+    fn from(rope: &'a Rope) -> Self {
+        Self::new(rope.cursor())
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.read();
+        if field.is_err() {
+            self.rest = self.rest.since(self.rest);
+        }
+        Some(field)
+    }
+}
+
+/// A field's number and wire type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    pub number: u32,
+    pub wire_type: WireType,
+}
+
+impl Tag {
+    /// As it is written: number and wire type in one number.
+    pub const fn key(self) -> u64 {
+        (self.number as u64) << 3 | self.wire_type as u64
+    }
+}
+
+/// Reads a tag. Errors at its first byte: those of [`varint::read`], `FieldNumber`, `WireType`.
+#[inline]
+pub fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Malformed> {
+    let offset = cursor.offset();
+    let key = varint::read(cursor)?;
+    let number = match u32::try_from(key) {
+        Ok(key) if key >> 3 != 0 => key >> 3,
+        _ => {
+            let kind = MalformedKind::Tag;
+            return Err(Malformed { offset, kind });
+        }
+    };
+    let wire_type = match key & 7 {
+        0 => WireType::Varint,
+        1 => WireType::I64,
+        2 => WireType::Len,
+        5 => WireType::I32,
+        other => {
+            let kind = MalformedKind::WireType(other as u8);
+            return Err(Malformed { offset, kind });
+        }
+    };
+    Ok(Tag { number, wire_type })
+}
+
+/// Moves past a payload and returns it, without the length that may stand before it.
+#[inline]
+pub fn read_payload<'a>(
+    cursor: &mut Cursor<'a>,
+    wire_type: WireType,
+) -> Result<Cursor<'a>, Malformed> {
+    let start = *cursor;
+    let fixed = match wire_type {
+        WireType::Len => return read_content(cursor),
+        WireType::Varint => {
+            varint::read(cursor)?;
+            return Ok(cursor.since(start));
+        }
+        WireType::I64 => 8,
+        WireType::I32 => 4,
+    };
+    cursor.split_to(fixed).map_err(|_| Malformed {
+        offset: start.offset(),
+        kind: MalformedKind::Truncated,
+    })
+}
+
+/// Reads a length and moves past as many bytes, which it returns.
+#[inline]
+pub fn read_content<'a>(cursor: &mut Cursor<'a>) -> Result<Cursor<'a>, Malformed> {
+    let offset = cursor.offset();
+    let length = varint::read(cursor)?;
+    let content = usize::try_from(length)
+        .ok()
+        .and_then(|n| cursor.split_to(n).ok());
+    content.ok_or(Malformed {
+        offset,
+        kind: MalformedKind::LengthPastEnd,
+    })
+}
+
+#[cfg(test)]
+mod tests;

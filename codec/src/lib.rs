@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod otlp;
 pub mod rope;
 pub mod varint;
+pub mod writer;
 
 pub use field::{Malformed, MalformedKind};
 pub use otlp::Signal;

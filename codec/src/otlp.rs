@@ -7,6 +7,11 @@ mod split;
 pub use scan::{Scan, scan};
 pub use split::{Piece, SplitLimit, cut, split};
 
+/// How deep attribute values may nest: an AnyValue that holds none is at depth 1.
+///
+/// Source: <https://github.com/open-telemetry/opentelemetry-specification/pull/5186>
+pub const NESTING_MAX: usize = 64;
+
 /// One of OpenTelemetry's four kinds of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {
@@ -27,5 +32,14 @@ impl Signal {
             Self::Logs => "logs",
             Self::Profiles => "profiles",
         }
+    }
+
+    /// Whether two export requests, one after the other, are the request with the items of both.
+    ///
+    /// True where the request is nothing but a repeated field. A profiles request also holds the
+    /// dictionary that its profiles point into by index; the dictionaries would merge, and the
+    /// second request's indices point at the first one's entries.
+    pub const fn merges_by_concatenation(self) -> bool {
+        !matches!(self, Self::Profiles)
     }
 }

@@ -1,107 +1,190 @@
-//! The only reader and the only writer of protobuf varints.
+//! Base-128 varints: the only reader and the only writer of them in the workspace.
 //!
-//! Shape: seven bits a byte, least significant first, the top bit set on all but the last; at most
-//! ten bytes, of which the tenth carries one bit.
+//! Shape: seven bits a byte, the lowest first, the eighth bit set on all bytes but the last. A
+//! 64-bit value takes at most ten bytes. Longer than necessary is allowed on the wire (`80 00` is
+//! 0) and read; what is written here is always the shortest.
+//!
 //! Source: <https://protobuf.dev/programming-guides/encoding/#varints>
 
-/// The longest varint.
-pub const VARINT_BYTES_MAX: usize = 10;
+use crate::field::{Malformed, MalformedKind};
+use crate::rope::Cursor;
 
-/// Why bytes are not a varint.
+/// The longest varint of a 64-bit value, in bytes.
+pub const LEN_MAX: usize = 10;
+
+/// How many bytes `value` takes.
+pub const fn len(value: u64) -> usize {
+    // 9 * bits / 64 is bits / 7 rounded up for 1..=64 bits, without a division.
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    (bits * 9 + 64) / 64
+}
+
+/// Appends `value`.
+pub fn write(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// `value` in the shortest form, and how many of the bytes it takes.
+pub const fn encode(mut value: u64) -> ([u8; LEN_MAX], usize) {
+    let mut bytes = [0; LEN_MAX];
+    let mut len = 0;
+    while value >= 0x80 {
+        bytes[len] = value as u8 | 0x80;
+        value >>= 7;
+        len += 1;
+    }
+    bytes[len] = value as u8;
+    (bytes, len + 1)
+}
+
+/// Reads the varint at the cursor.
+///
+/// Errors, at the offset of its first byte: `Truncated` where the cursor ends before it does,
+/// `VarintTooLong` for an eleventh byte or a 65th bit.
+/// Cost: one or two byte tests for values below 16384 that lie in one slice.
+#[inline]
+pub fn read(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
+    match *cursor.window() {
+        [first, ..] if first < 0x80 => {
+            cursor.skip_in_window(1);
+            Ok(u64::from(first))
+        }
+        [first, second, ..] if second < 0x80 => {
+            cursor.skip_in_window(2);
+            Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => read_long(cursor),
+    }
+}
+
+#[cold]
+fn read_long(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
+    let mut head = [0; LEN_MAX];
+    let head_len = cursor.peek(&mut head);
+    let offset = cursor.offset();
+    let at = |kind| Malformed { offset, kind };
+    match decode(&head[..head_len]) {
+        Decoded::Value(value, len) => {
+            cursor.skip(len).map_err(|_| at(MalformedKind::Truncated))?;
+            Ok(value)
+        }
+        Decoded::Truncated => Err(at(MalformedKind::Truncated)),
+        Decoded::TooLong => Err(at(MalformedKind::VarintTooLong)),
+    }
+}
+
+/// What stands at the beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VarintError {
-    /// The input ends before the varint does.
+pub enum Decoded {
+    /// The value, and how many bytes it took.
+    Value(u64, usize),
+    /// The bytes end before the varint does.
     Truncated,
-    /// More than ten bytes, or more than 64 bits.
+    /// An eleventh byte, or more than 64 bits.
     TooLong,
 }
 
-/// Reads a varint from the start of `bytes`: its value and its length.
-///
-/// Cost: one branch for values below 128, which most tags and lengths are.
+/// Reads the varint at the beginning of `bytes`.
 #[inline]
-pub fn read(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
-    match bytes.first() {
-        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), 1)),
-        Some(_) => read_long(bytes),
-        None => Err(VarintError::Truncated),
-    }
-}
-
-fn read_long(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
+pub const fn decode(bytes: &[u8]) -> Decoded {
     let mut value = 0;
-    for (index, &byte) in bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * index);
+    let mut i = 0;
+    while i < bytes.len() {
+        let byte = bytes[i];
+        if i == LEN_MAX - 1 && byte > 1 {
+            return Decoded::TooLong;
+        }
+        value |= ((byte & 0x7f) as u64) << (7 * i);
+        i += 1;
         if byte < 0x80 {
-            let too_long = index == VARINT_BYTES_MAX - 1 && byte > 1;
-            return if too_long {
-                Err(VarintError::TooLong)
-            } else {
-                Ok((value, index + 1))
-            };
+            return Decoded::Value(value, i);
         }
     }
-    let truncated = bytes.len() < VARINT_BYTES_MAX;
-    Err(if truncated {
-        VarintError::Truncated
-    } else {
-        VarintError::TooLong
-    })
+    Decoded::Truncated
 }
 
-/// The length of `value` as a varint, in bytes.
-pub const fn len(value: u64) -> usize {
-    // One byte for each seven bits; zero takes one as well.
-    (70 - (value | 1).leading_zeros() as usize) / 7
+/// The value of a `sint32` or `sint64` field, from its zigzag form.
+pub const fn from_zigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-/// Writes `value` to `out` and returns how many bytes it took.
-///
-/// # Panics
-/// If `out` is shorter than [`len`] of the value.
-pub fn write(mut value: u64, out: &mut [u8]) -> usize {
-    let mut at = 0;
-    while value >= 0x80 {
-        out[at] = (value as u8) | 0x80;
-        value >>= 7;
-        at += 1;
-    }
-    out[at] = value as u8;
-    at + 1
+/// The zigzag form in which `sint32` and `sint64` fields are written.
+pub const fn to_zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rope;
+    use bytes::Bytes;
     use proptest::prelude::*;
+
+    fn rope_of(bytes: &[u8], cut: usize) -> Rope {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let cut = cut.min(bytes.len());
+        [bytes.slice(..cut), bytes.slice(cut..)]
+            .into_iter()
+            .collect()
+    }
+
+    /// Any number of bits is as likely as any other, so that every length is met.
+    fn any_width() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..64u32).prop_map(|(value, shift)| value >> shift)
+    }
 
     proptest! {
         #[test]
-        fn reads_and_writes_what_prost_does(value: u64) {
-            let mut theirs = Vec::new();
-            prost::encoding::encode_varint(value, &mut theirs);
-            let mut ours = [0; VARINT_BYTES_MAX];
-            let length = write(value, &mut ours);
-            prop_assert_eq!(&ours[..length], &theirs[..]);
-            prop_assert_eq!(len(value), theirs.len());
-            prop_assert_eq!(read(&theirs), Ok((value, theirs.len())));
+        fn what_prost_writes_is_read_across_any_cut(value in any_width(), cut in 0..11usize) {
+            let mut expected = Vec::new();
+            prost::encoding::encode_varint(value, &mut expected);
+            let mut ours = Vec::new();
+            write(value, &mut ours);
+            prop_assert_eq!(&ours, &expected);
+            prop_assert_eq!(len(value), expected.len());
+            let (bytes, length) = encode(value);
+            prop_assert_eq!(&bytes[..length], &expected[..]);
+
+            let rope = rope_of(&ours, cut);
+            let mut cursor = rope.cursor();
+            prop_assert_eq!(read(&mut cursor).unwrap(), value);
+            prop_assert!(cursor.is_empty());
         }
 
         #[test]
-        fn arbitrary_bytes_are_read_as_prost_reads_them(bytes: Vec<u8>) {
-            let theirs = prost::encoding::decode_varint(&mut &bytes[..]);
-            prop_assert_eq!(read(&bytes).ok().map(|(value, _)| value), theirs.ok());
+        fn arbitrary_bytes_are_read_or_refused_as_prost_does(
+            bytes in prop::collection::vec(prop_oneof![Just(0xff), Just(0x80), any::<u8>()], 0..13),
+            cut in 0..13usize,
+        ) {
+            let expected = prost::encoding::decode_varint(&mut &bytes[..]);
+            let rope = rope_of(&bytes, cut);
+            prop_assert_eq!(read(&mut rope.cursor()).ok(), expected.ok());
+        }
+
+        #[test]
+        fn zigzag_goes_both_ways(value in any::<i64>()) {
+            prop_assert_eq!(from_zigzag(to_zigzag(value)), value);
         }
     }
 
     #[test]
-    fn eleven_bytes_or_more_than_64_bits_are_refused() {
-        assert_eq!(read(&[0x80; 11]), Err(VarintError::TooLong));
-        let mut widest = [0xff; 10];
-        widest[9] = 1;
-        assert_eq!(read(&widest), Ok((u64::MAX, 10)));
-        widest[9] = 2;
-        assert_eq!(read(&widest), Err(VarintError::TooLong));
-        assert_eq!(read(&[0x80; 9]), Err(VarintError::Truncated));
+    fn eleven_bytes_and_sixty_five_bits_are_too_long() {
+        let kind = |bytes: &[u8]| read(&mut rope_of(bytes, 3).cursor()).unwrap_err();
+        let too_long = Malformed {
+            offset: 0,
+            kind: MalformedKind::VarintTooLong,
+        };
+        assert_eq!(kind(&[0x80; 11]), too_long);
+        assert_eq!(
+            kind(&[255, 255, 255, 255, 255, 255, 255, 255, 255, 2]),
+            too_long
+        );
+        assert_eq!(kind(&[0x80; 9]).kind, MalformedKind::Truncated);
+        assert_eq!(kind(&[]).kind, MalformedKind::Truncated);
+        assert_eq!([to_zigzag(0), to_zigzag(-1), to_zigzag(1)], [0, 1, 2]);
     }
 }

@@ -3,7 +3,7 @@
 use super::Signal;
 use super::levels::{LEVELS_MAX, levels};
 use crate::Rope;
-use crate::field::{Cursor, Malformed, MalformedKind, WireType};
+use crate::field::{Fields, Malformed};
 
 /// What a request holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,41 +59,29 @@ pub(super) fn walk(
     mut visit: impl FnMut(&Place) -> bool,
 ) -> Result<(), Malformed> {
     let levels = levels(signal);
-    let mut cursor = Cursor::new(request);
     let mut place = Place {
         start: 0,
         end: 0,
         around: [Frame::default(); LEVELS_MAX],
         depth: 0,
     };
-    let mut end = request.len();
+    let mut open = [Fields::from(request); LEVELS_MAX];
     loop {
-        while cursor.offset() == end {
+        let Some(field) = open[place.depth].next() else {
             if place.depth == 0 {
                 return Ok(());
             }
             place.depth -= 1;
-            end = match place.depth {
-                0 => request.len(),
-                depth => place.around[depth - 1].end,
-            };
-        }
-        let field = cursor.field(end)?;
-        let inward = levels[place.depth].contains(&field.number);
-        if !inward {
-            cursor.skip(field.end - cursor.offset());
+            continue;
+        };
+        let field = field?;
+        if !levels[place.depth].contains(&field.number) {
             continue;
         }
-        if field.wire_type != WireType::Len {
-            let kind = MalformedKind::UnexpectedWireType(field.wire_type as u8);
-            return Err(Malformed {
-                offset: field.start,
-                kind,
-            });
-        }
+        let body = field.message()?;
+        let (start, end) = (field.whole.offset(), field.whole.end());
         if place.depth + 1 == levels.len() {
-            (place.start, place.end) = (field.start, field.end);
-            cursor.skip(field.end - cursor.offset());
+            (place.start, place.end) = (start, end);
             if !visit(&place) {
                 return Ok(());
             }
@@ -102,14 +90,14 @@ pub(super) fn walk(
             }
         } else {
             place.around[place.depth] = Frame {
-                start: field.start,
-                body: field.value,
-                end: field.end,
+                start,
+                body: body.offset(),
+                end,
                 number: field.number,
                 has_items: false,
             };
             place.depth += 1;
-            end = field.end;
+            open[place.depth] = body;
         }
     }
 }

@@ -15,9 +15,8 @@ use super::Signal;
 use super::levels::levels;
 use super::scan::{Frame, Place, walk};
 use crate::Rope;
-use crate::field::{Cursor, Malformed};
-use crate::varint::{self, VARINT_BYTES_MAX};
-use bytes::Bytes;
+use crate::field::{Fields, Malformed};
+use crate::writer::Writer;
 use std::ops::Range;
 
 /// How much a piece may hold.
@@ -166,26 +165,22 @@ fn headers(
     children: &[u32],
     out: &mut Rope,
 ) -> Result<(), Malformed> {
-    let mut cursor = Cursor::new(request);
-    cursor.skip(range.start);
-    let mut run = range.start;
-    while cursor.offset() < range.end {
-        let field = cursor.field(range.end)?;
-        cursor.skip(field.end - cursor.offset());
+    let part = request.slice(range);
+    let mut run = 0;
+    for field in Fields::from(&part) {
+        let field = field?;
         if children.contains(&field.number) {
-            out.append(request.slice(run..field.start));
-            run = field.end;
+            out.append(part.slice(run..field.whole.offset()));
+            run = field.whole.end();
         }
     }
-    out.append(request.slice(run..range.end));
+    out.append(part.slice(run..part.len()));
     Ok(())
 }
 
 fn push_message(number: u32, message: Rope, out: &mut Rope) {
-    let mut prefix = [0; 2 * VARINT_BYTES_MAX];
-    let tag = varint::write((u64::from(number) << 3) | 2, &mut prefix);
-    let length = varint::write(message.len() as u64, &mut prefix[tag..]);
-    // COPY: at most a dozen bytes, the tag and length that changed.
-    out.push(Bytes::copy_from_slice(&prefix[..tag + length]));
+    let mut writer = Writer::default();
+    writer.header(number, message.len());
+    out.push(writer.finish());
     out.append(message);
 }
