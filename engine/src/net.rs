@@ -2,5 +2,6 @@
 
 pub mod client;
 mod mailbox;
+pub mod server;
 
 pub use mailbox::Mailbox;

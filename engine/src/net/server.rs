@@ -1,0 +1,89 @@
+//! The server half: connections of a listener, as HTTP/2 or HTTP/1.1, to calls of [`Inbound`].
+//!
+//! One task for each connection, none for a request: [`serve`] is that task's future.
+//!
+//! ```text
+//!   socket -> sniff -> h2    -> stream  \
+//!                                        intake -> Inbound -> reply
+//!                   -> http1 ----------/
+//! ```
+
+mod alarm;
+mod deadlines;
+mod grpc_text;
+mod h2;
+mod intake;
+mod reply;
+mod session;
+mod settings;
+mod sniff;
+mod timer;
+
+pub use self::settings::{Lifetime, Pings, Protocol, Settings, Timeouts};
+
+use self::session::Session;
+use self::sniff::{Rewind, Spoken};
+use self::timer::Timer;
+use crate::exchange::{Inbound, ServerCommand};
+use crate::units::ListenerId;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Serves one connection to its end.
+///
+/// Returns when the connection is closed, by either side or because the engine refuses it. May be
+/// dropped at any time: the engine is then told that every open request was abandoned.
+/// Cost: a request is served inside the connection's poll; nothing is spawned.
+pub async fn serve<IO, S>(io: IO, listener: ListenerId, settings: Rc<Settings>, inbound: S)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Inbound + Unpin,
+{
+    let Some(session) = Session::open(inbound, listener) else {
+        return;
+    };
+    let opening = async {
+        let (spoken, io) = match settings.protocol {
+            Protocol::Http2 => (Spoken::Http2, Rewind::fresh(io)),
+            Protocol::Any => sniff::sniff(io).await.ok()?,
+        };
+        match spoken {
+            Spoken::Http2 => {
+                let builder = settings::h2_builder(&settings, &session.terms.windows);
+                builder.handshake(io).await.ok()
+            }
+            Spoken::Http1 => None,
+        }
+    };
+    let Some(h2) = in_time(opening, &session, &settings).await.flatten() else {
+        return;
+    };
+    h2::Connection::new(h2, session, Rc::clone(&settings)).await;
+}
+
+/// Runs the handshake, which no request is part of yet. `None`: it took too long, or the engine
+/// told the connection to drain.
+async fn in_time<F, S>(opening: F, session: &Session<S>, settings: &Settings) -> Option<F::Output>
+where
+    F: Future,
+    S: Inbound,
+{
+    let mut opening = pin!(opening);
+    let mut timer = Timer::new();
+    timer.set(timer::now() + settings.timeouts.handshake);
+    poll_fn(|cx| {
+        while let Poll::Ready(command) = session.poll_command(cx) {
+            if matches!(command, ServerCommand::Drain) {
+                return Poll::Ready(None);
+            }
+        }
+        if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
+            return Poll::Ready(Some(opened));
+        }
+        timer.poll(cx).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,332 @@
+//! One HTTP/2 connection: a future that serves all of its requests inside its own poll.
+//!
+//! A poll goes in rounds, until a round finds nothing new:
+//!
+//! ```text
+//!   commands of the engine -> accept -> streams with news -> time
+//!        replies are queued      |         replies are queued
+//!                     h2 reads and writes here: one flush for all that was queued
+//! ```
+
+mod stream;
+
+use self::stream::{Progress, Stream, Surroundings};
+use super::alarm::{AlarmClock, ReadySet};
+use super::deadlines::{Deadlines, Due};
+use super::session::Session;
+use super::settings::Settings;
+use super::timer::{self, Timer};
+use crate::exchange::{Inbound, ServerCommand};
+use crate::time::Instant;
+use crate::units::RequestId;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Ping, PingPong, RecvStream};
+use http::Request;
+use slab::Slab;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Rounds of one poll, so that a connection that always has news does not own its shard.
+const ROUNDS_MAX: usize = 8;
+
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub(super) struct Connection<IO, S: Inbound> {
+    h2: h2::server::Connection<IO, Bytes>,
+    ping_pong: Option<PingPong>,
+    session: Session<S>,
+    settings: Rc<Settings>,
+    streams: Slab<Stream>,
+    /// The slots of the requests whose replies come by mailbox.
+    waiting: HashMap<RequestId, usize>,
+    ready: ReadySet,
+    alarm: AlarmClock,
+    deadlines: Deadlines,
+    /// Not later than the earliest `due` of a stream.
+    streams_due: Instant,
+    timer: Timer,
+    now: Instant,
+    /// Empty between polls; kept for their buffers.
+    accepted: Vec<Accepted>,
+    slots: Vec<usize>,
+}
+
+impl<IO, S> Connection<IO, S>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Inbound,
+{
+    pub(super) fn new(
+        mut h2: h2::server::Connection<IO, Bytes>,
+        session: Session<S>,
+        settings: Rc<Settings>,
+    ) -> Self {
+        let now = timer::now();
+        Self {
+            ping_pong: h2.ping_pong(),
+            h2,
+            deadlines: Deadlines::new(&settings, now, session.terms.connection.0),
+            session,
+            streams: Slab::new(),
+            waiting: HashMap::new(),
+            ready: ReadySet::new(slots_max(&settings)),
+            alarm: AlarmClock::default(),
+            streams_due: Instant::NEVER,
+            timer: Timer::new(),
+            now,
+            settings,
+            accepted: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// One round. `Ready`: the connection is over.
+    fn round(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.now = timer::now();
+        self.take_commands(cx);
+        if self.accept(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut accepted = std::mem::take(&mut self.accepted);
+        let mut slots = std::mem::take(&mut self.slots);
+        self.ready.drain_into(&mut slots);
+        if !accepted.is_empty() || !slots.is_empty() {
+            self.deadlines.handle_sign(self.now);
+        }
+        for (request, respond) in accepted.drain(..) {
+            self.open(request, respond, cx);
+        }
+        for slot in slots.drain(..) {
+            self.advance(slot, cx);
+        }
+        self.accepted = accepted;
+        self.slots = slots;
+
+        let open = !self.streams.is_empty();
+        let owing = !open && self.h2.has_streams();
+        self.deadlines.handle_load(open, owing, self.now);
+        self.keep_time(cx)
+    }
+
+    /// Lets h2 read and write, and collects the requests that came. `Ready`: it is closed.
+    fn accept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // A peer that resets streams as fast as it opens them may have more of them than
+            // its limit; those we have not looked at yet keep their slots until the next round.
+            if self.streams.len() + self.accepted.len() >= slots_max(&self.settings) {
+                return self.h2.poll_closed(cx).map(|_| ());
+            }
+            match self.h2.poll_accept(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(accepted))) => self.accepted.push(accepted),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn take_commands(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(command) = self.session.poll_command(cx) {
+            match command {
+                ServerCommand::Reply(request, reply) => {
+                    // A miss is a reply that crossed with our abandoning the request.
+                    let Some(slot) = self.waiting.remove(&request) else {
+                        continue;
+                    };
+                    let around = surroundings(&self.session, &self.settings, self.now);
+                    if let Some(stream) = self.streams.get_mut(slot) {
+                        stream.answer(reply, &around);
+                        self.advance(slot, cx);
+                    }
+                }
+                ServerCommand::Drain => self.drain(),
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        self.deadlines.handle_drain(self.now);
+        self.h2.graceful_shutdown();
+    }
+
+    /// Starts a request; most small ones are done, or wait for their reply, when this returns.
+    fn open(
+        &mut self,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        cx: &mut Context<'_>,
+    ) {
+        let around = surroundings(&self.session, &self.settings, self.now);
+        let stream = Stream::open(request, respond, &around);
+        let slot = self.streams.insert(stream);
+        self.advance(slot, cx);
+    }
+
+    fn advance(&mut self, slot: usize, cx: &mut Context<'_>) {
+        let around = surroundings(&self.session, &self.settings, self.now);
+        let Some(stream) = self.streams.get_mut(slot) else {
+            // The slot was freed after its bit was set.
+            return;
+        };
+        let mut slot_cx = Context::from_waker(self.ready.waker(slot));
+        match stream.advance(&mut slot_cx, &around) {
+            Progress::Pending => self.streams_due = self.streams_due.min(stream.due()),
+            Progress::Waiting(request) => {
+                self.streams_due = self.streams_due.min(stream.due());
+                self.waiting.insert(request, slot);
+            }
+            Progress::Left(request) => {
+                // The reply may be in the mailbox, and the request's number in use again: only
+                // what is still awaited afterwards is abandoned.
+                self.waiting.insert(request, slot);
+                self.take_commands(cx);
+                if self.waiting.remove(&request).is_some() {
+                    self.session.abandon(request);
+                    self.streams.remove(slot);
+                }
+            }
+            Progress::Done => {
+                self.streams.remove(slot);
+            }
+        }
+    }
+
+    /// Does what is due and arms the timer for what is due next. `Ready`: cut the connection.
+    fn keep_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_pong(cx) {
+            self.deadlines.handle_pong(self.now);
+        }
+        loop {
+            while let Some(due) = self.deadlines.poll(self.now) {
+                match due {
+                    Due::Drain => self.drain(),
+                    Due::Ping => self.ping(cx),
+                    Due::Cut => return Poll::Ready(()),
+                }
+            }
+            if self.now >= self.streams_due {
+                self.expire_streams(cx);
+            }
+            // The timer may ring early: setting it back for each request costs more than that.
+            let next = self.streams_due.min(self.deadlines.next_timeout());
+            if next < self.timer.deadline() {
+                self.timer.set(next);
+            }
+            if self.timer.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer.set(Instant::NEVER);
+            self.now = timer::now();
+        }
+    }
+
+    fn expire_streams(&mut self, cx: &mut Context<'_>) {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.extend(self.streams.iter().map(|(slot, _)| slot));
+        self.streams_due = Instant::NEVER;
+        for slot in slots.drain(..) {
+            // A reply that is in the mailbox already is in time, and its request's number may be
+            // in use again: it goes out before anything is abandoned.
+            self.take_commands(cx);
+            let Some(stream) = self.streams.get_mut(slot) else {
+                continue;
+            };
+            if stream.due() > self.now {
+                self.streams_due = self.streams_due.min(stream.due());
+                continue;
+            }
+            if let Some(request) = stream.owed() {
+                self.waiting.remove(&request);
+            }
+            stream.expire(&surroundings(&self.session, &self.settings, self.now));
+            self.advance(slot, cx);
+        }
+        self.slots = slots;
+    }
+
+    fn ping(&mut self, cx: &mut Context<'_>) {
+        if let Some(ping_pong) = &mut self.ping_pong {
+            // Fails only while another is out, and there is never a second one.
+            let _ = ping_pong.send_ping(Ping::opaque());
+            let _ = ping_pong.poll_pong(cx);
+        }
+    }
+
+    /// Whether the answer to our PING has come.
+    fn poll_pong(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(ping_pong) = &mut self.ping_pong else {
+            return false;
+        };
+        self.deadlines.pinged() && matches!(ping_pong.poll_pong(cx), Poll::Ready(Ok(_)))
+    }
+}
+
+impl<IO, S> Future for Connection<IO, S>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Inbound + Unpin,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let polling = this.alarm.enter(cx);
+        for _ in 0..ROUNDS_MAX {
+            polling.clear();
+            if this
+                .round(&mut Context::from_waker(polling.waker()))
+                .is_ready()
+            {
+                return Poll::Ready(());
+            }
+            if !polling.rung() && this.ready.is_empty() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The engine is told of every request that was still owed an answer.
+impl<IO, S: Inbound> Drop for Connection<IO, S> {
+    fn drop(&mut self) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(command) = self.session.poll_command(&mut cx) {
+            if let ServerCommand::Reply(request, _) = command
+                && let Some(slot) = self.waiting.remove(&request)
+            {
+                self.streams.remove(slot);
+            }
+        }
+        for stream in self.streams.drain() {
+            if let Some(request) = stream.owed() {
+                self.session.abandon(request);
+            }
+        }
+    }
+}
+
+fn surroundings<'a, S: Inbound>(
+    session: &'a Session<S>,
+    settings: &'a Settings,
+    now: Instant,
+) -> Surroundings<'a, S> {
+    Surroundings {
+        session,
+        timeouts: &settings.timeouts,
+        now,
+    }
+}
+
+/// Slots of a connection: twice its streams, as those the peer has reset are still ours until
+/// they are looked at.
+fn slots_max(settings: &Settings) -> usize {
+    settings.streams_max as usize * 2 + 1
+}
