@@ -1,7 +1,10 @@
 //! Bytes to requests and back: HTTP/2, HTTP/1.1 and gRPC over any socket.
 
 pub mod client;
+mod clock;
 mod mailbox;
 pub mod server;
+mod wakes;
 
+pub use clock::Clock;
 pub use mailbox::Mailbox;

@@ -1,6 +1,12 @@
 //! The server half of `net`, against real clients and raw bytes.
 
+#[path = "server/attacks.rs"]
+mod attacks;
+#[path = "server/frames.rs"]
+mod frames;
 #[path = "server/grpc.rs"]
 mod grpc;
 #[path = "server/rig.rs"]
 mod rig;
+#[path = "server/time.rs"]
+mod time;

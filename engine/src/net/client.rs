@@ -21,14 +21,13 @@ mod status_text;
 #[cfg(test)]
 mod tests;
 mod upload;
-mod wakes;
 mod wire;
 
 pub use self::settings::{Protocol, Settings};
 
 use self::queue::{Order, Queue};
 use crate::exchange::{Answer, ClientCommand, CloseReason, Failure, Outbound};
-use crate::net::Mailbox;
+use crate::net::{Clock, Mailbox};
 use crate::time::Instant;
 use crate::units::ConnectionId;
 use std::future::poll_fn;
@@ -36,14 +35,6 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
-
-/// The time, as the runtime gives it.
-pub trait Clock {
-    fn now(&self) -> Instant;
-
-    /// Whether `at` has come; if not, the task is woken then. Only the last call counts.
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
-}
 
 /// What stays the same for one connection.
 #[derive(Debug)]

@@ -8,23 +8,23 @@
 //!                   -> http1 ----------/
 //! ```
 
-mod alarm;
 mod deadlines;
 mod grpc_text;
 mod h2;
 mod intake;
 mod reply;
+mod resets;
 mod session;
 mod settings;
 mod sniff;
-mod timer;
 
 pub use self::settings::{Lifetime, Pings, Protocol, Settings, Timeouts};
 
 use self::session::Session;
 use self::sniff::{Rewind, Spoken};
-use self::timer::Timer;
 use crate::exchange::{Inbound, ServerCommand};
+use crate::net::Clock;
+use crate::time::Instant;
 use crate::units::ListenerId;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -37,10 +37,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Returns when the connection is closed, by either side or because the engine refuses it. May be
 /// dropped at any time: the engine is then told that every open request was abandoned.
 /// Cost: a request is served inside the connection's poll; nothing is spawned.
-pub async fn serve<IO, S>(io: IO, listener: ListenerId, settings: Rc<Settings>, inbound: S)
-where
+pub async fn serve<IO, S, C>(
+    io: IO,
+    listener: ListenerId,
+    settings: Rc<Settings>,
+    inbound: S,
+    mut clock: C,
+) where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Inbound + Unpin,
+    C: Clock + Unpin,
 {
     let Some(session) = Session::open(inbound, listener) else {
         return;
@@ -58,22 +64,27 @@ where
             Spoken::Http1 => None,
         }
     };
-    let Some(h2) = in_time(opening, &session, &settings).await.flatten() else {
+    let until = clock.now() + settings.timeouts.handshake;
+    let Some(h2) = before(until, opening, &session, &mut clock).await.flatten() else {
         return;
     };
-    h2::Connection::new(h2, session, Rc::clone(&settings)).await;
+    h2::Connection::new(h2, session, Rc::clone(&settings), clock).await;
 }
 
 /// Runs the handshake, which no request is part of yet. `None`: it took too long, or the engine
 /// told the connection to drain.
-async fn in_time<F, S>(opening: F, session: &Session<S>, settings: &Settings) -> Option<F::Output>
+async fn before<F, S, C>(
+    until: Instant,
+    opening: F,
+    session: &Session<S>,
+    clock: &mut C,
+) -> Option<F::Output>
 where
     F: Future,
     S: Inbound,
+    C: Clock,
 {
     let mut opening = pin!(opening);
-    let mut timer = Timer::new();
-    timer.set(timer::now() + settings.timeouts.handshake);
     poll_fn(|cx| {
         while let Poll::Ready(command) = session.poll_command(cx) {
             if matches!(command, ServerCommand::Drain) {
@@ -83,7 +94,7 @@ where
         if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
             return Poll::Ready(Some(opened));
         }
-        timer.poll(cx).map(|()| None)
+        clock.poll_until(cx, until).map(|()| None)
     })
     .await
 }

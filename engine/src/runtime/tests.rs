@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exchange::Address;
-use crate::net::client::Clock;
+use crate::net::Clock;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::time::Duration;

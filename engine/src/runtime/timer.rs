@@ -1,7 +1,7 @@
 //! The clock, and a wake-up call that can be moved.
 
 use super::{RuntimeKind, kind};
-use crate::net::client::Clock;
+use crate::net::Clock;
 use crate::time::Instant;
 use std::pin::Pin;
 use std::sync::OnceLock;

@@ -325,21 +325,6 @@ fn a_draining_connection_finishes_what_is_open() {
 }
 
 #[test]
-fn a_request_past_its_deadline_is_answered_and_abandoned() {
-    run(async {
-        let script = Script::default();
-        let (io, server) = script.pipe(settings());
-        let mut client = connect(io).await;
-        let answer = exchange(&mut client, call("/later/brief"), &[&framed(b"abc")]).await;
-        assert_eq!(answer.unwrap().status, "4");
-        assert_eq!(script.counts().abandoned.get(), 1);
-        drop(client);
-        server.await.unwrap();
-        script.assert_settled();
-    });
-}
-
-#[test]
 fn a_connection_over_the_cap_is_closed_without_a_word() {
     run(async {
         let script = Script::default();

@@ -6,14 +6,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
 use tailrace_engine::exchange::{
     Admission, Body, Credit, Framing, GrpcReply, HttpReply, Inbound, Reply, RequestHead,
     ServerCommand, Terms, Windows,
 };
-use tailrace_engine::net::Mailbox;
 use tailrace_engine::net::server::{Settings, serve};
+use tailrace_engine::net::{Clock, Mailbox};
 use tailrace_engine::time::Instant;
 use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
@@ -32,6 +33,13 @@ pub fn run<F: Future>(test: F) -> F::Output {
     })
 }
 
+/// Lets every task do all it can.
+pub async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// An engine whose answers follow from the path of a request:
 ///
 /// | in the path | effect |
@@ -39,7 +47,7 @@ pub fn run<F: Future>(test: F) -> F::Output {
 /// | `refuse` | answered when its headers are known |
 /// | `greedy` | refused when it asks for credit |
 /// | `later` | answered by mailbox once [`Script::answer_all`] is called |
-/// | `brief` | its deadline is at once |
+/// | `brief` | its deadline is when the clock says five seconds |
 /// | else | answered when its body is complete, with the body's length |
 ///
 /// The framing is gRPC where the content type says so.
@@ -55,6 +63,29 @@ struct Inner {
     messages: RefCell<Vec<(Vec<u8>, bool)>>,
     windows: Cell<Option<Windows>>,
     connections_max: Cell<Option<usize>>,
+    clock: TestClock,
+}
+
+/// A clock that stands until the test moves it.
+#[derive(Clone, Default)]
+pub struct TestClock {
+    now: Rc<Cell<Instant>>,
+    waiting: Rc<RefCell<Vec<(Instant, Waker)>>>,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if at <= self.now.get() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        self.waiting.borrow_mut().push((at, waker));
+        Poll::Pending
+    }
 }
 
 /// What happened so far.
@@ -131,6 +162,21 @@ impl Script {
         });
     }
 
+    /// Moves the clock of every connection on, between two moments at which nothing is left to do.
+    pub async fn pass(&self, time: Duration) {
+        settle().await;
+        let clock = &self.0.clock;
+        let now = clock.now.get() + time;
+        clock.now.set(now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            clock.waiting.take().into_iter().partition(|w| w.0 <= now);
+        clock.waiting.replace(later);
+        for (_, waker) in due {
+            waker.wake();
+        }
+        settle().await;
+    }
+
     pub fn drain_all(&self) {
         for mailbox in self.0.connections.borrow().values() {
             mailbox.send(ServerCommand::Drain);
@@ -142,7 +188,14 @@ impl Script {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        tokio::task::spawn_local(serve(io, ListenerId(0), Rc::new(settings), self.clone()))
+        let settings = Rc::new(settings);
+        tokio::task::spawn_local(serve(
+            io,
+            ListenerId(0),
+            settings,
+            self.clone(),
+            self.0.clock.clone(),
+        ))
     }
 
     /// Serves one end of a pipe; the other end is the client's.
@@ -228,7 +281,7 @@ impl Inbound for Script {
             request: RequestId(id),
             framing,
             deadline: if path.contains("brief") {
-                Instant(1)
+                Instant(0) + Duration::from_secs(5)
             } else {
                 Instant::NEVER
             },

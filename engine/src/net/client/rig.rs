@@ -1,11 +1,11 @@
 //! A client connection on an in-memory socket and a clock that the test moves.
 
+use super::Link;
 use super::settings::Settings;
-use super::{Clock, Link};
 use crate::exchange::{
     Answer, Attempt, AttemptHead, ClientCommand, CloseReason, Failure, Framing, Outbound,
 };
-use crate::net::Mailbox;
+use crate::net::{Clock, Mailbox};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId};
 use bytes::Bytes;

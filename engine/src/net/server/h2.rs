@@ -11,17 +11,18 @@
 mod stream;
 
 use self::stream::{Progress, Stream, Surroundings};
-use super::alarm::{AlarmClock, ReadySet};
 use super::deadlines::{Deadlines, Due};
+use super::resets::ResetMeter;
 use super::session::Session;
 use super::settings::Settings;
-use super::timer::{self, Timer};
 use crate::exchange::{Inbound, ServerCommand};
+use crate::net::Clock;
+use crate::net::wakes::Wakes;
 use crate::time::Instant;
 use crate::units::RequestId;
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{Ping, PingPong, RecvStream};
+use h2::{Ping, PingPong, Reason, RecvStream};
 use http::Request;
 use slab::Slab;
 use std::collections::HashMap;
@@ -34,11 +35,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Rounds of one poll, so that a connection that always has news does not own its shard.
 const ROUNDS_MAX: usize = 8;
 
+/// The slot of [`Wakes`] for all that is not a stream: h2, the engine's commands, the clock.
+const CONNECTION: usize = 0;
+/// The slot of the first stream.
+const STREAMS: usize = 1;
+
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// A connection whose handshake is done.
 #[derive(Debug)]
-pub(super) struct Connection<IO, S: Inbound> {
+pub(super) struct Connection<IO, S: Inbound, C> {
     h2: h2::server::Connection<IO, Bytes>,
     ping_pong: Option<PingPong>,
     session: Session<S>,
@@ -46,69 +52,70 @@ pub(super) struct Connection<IO, S: Inbound> {
     streams: Slab<Stream>,
     /// The slots of the requests whose replies come by mailbox.
     waiting: HashMap<RequestId, usize>,
-    ready: ReadySet,
-    alarm: AlarmClock,
+    wakes: Wakes,
     deadlines: Deadlines,
+    resets: ResetMeter,
     /// Not later than the earliest `due` of a stream.
     streams_due: Instant,
-    timer: Timer,
+    clock: C,
+    /// What the clock was last asked to wake the task at.
+    armed: Instant,
     now: Instant,
-    /// Empty between polls; kept for their buffers.
+    /// Empty between rounds; kept for its buffer.
     accepted: Vec<Accepted>,
-    slots: Vec<usize>,
 }
 
-impl<IO, S> Connection<IO, S>
+impl<IO, S, C> Connection<IO, S, C>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Inbound,
+    C: Clock,
 {
     pub(super) fn new(
         mut h2: h2::server::Connection<IO, Bytes>,
         session: Session<S>,
         settings: Rc<Settings>,
+        clock: C,
     ) -> Self {
-        let now = timer::now();
+        let now = clock.now();
         Self {
             ping_pong: h2.ping_pong(),
             h2,
             deadlines: Deadlines::new(&settings, now, session.terms.connection.0),
+            resets: ResetMeter::new(now),
             session,
             streams: Slab::new(),
             waiting: HashMap::new(),
-            ready: ReadySet::new(slots_max(&settings)),
-            alarm: AlarmClock::default(),
+            wakes: Wakes::new(STREAMS + slots_max(&settings)),
             streams_due: Instant::NEVER,
-            timer: Timer::new(),
+            clock,
+            armed: Instant::NEVER,
             now,
             settings,
             accepted: Vec::new(),
-            slots: Vec::new(),
         }
     }
 
     /// One round. `Ready`: the connection is over.
     fn round(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.now = timer::now();
+        self.now = self.clock.now();
         self.take_commands(cx);
         if self.accept(cx).is_ready() {
             return Poll::Ready(());
         }
         let mut accepted = std::mem::take(&mut self.accepted);
-        let mut slots = std::mem::take(&mut self.slots);
-        self.ready.drain_into(&mut slots);
-        if !accepted.is_empty() || !slots.is_empty() {
-            self.deadlines.handle_sign(self.now);
-        }
+        let mut has_news = !accepted.is_empty();
         for (request, respond) in accepted.drain(..) {
             self.open(request, respond, cx);
         }
-        for slot in slots.drain(..) {
-            self.advance(slot, cx);
-        }
         self.accepted = accepted;
-        self.slots = slots;
-
+        while let Some(slot) = self.wakes.take_next(STREAMS) {
+            self.advance(slot - STREAMS, cx);
+            has_news = true;
+        }
+        if has_news {
+            self.deadlines.handle_sign(self.now);
+        }
         let open = !self.streams.is_empty();
         let owing = !open && self.h2.has_streams();
         self.deadlines.handle_load(open, owing, self.now);
@@ -153,6 +160,8 @@ where
     fn drain(&mut self) {
         self.deadlines.handle_drain(self.now);
         self.h2.graceful_shutdown();
+        // h2 does not ask for the poll that sends the GOAWAY.
+        self.wakes.set(CONNECTION);
     }
 
     /// Starts a request; most small ones are done, or wait for their reply, when this returns.
@@ -174,7 +183,7 @@ where
             // The slot was freed after its bit was set.
             return;
         };
-        let mut slot_cx = Context::from_waker(self.ready.waker(slot));
+        let mut slot_cx = Context::from_waker(self.wakes.waker(STREAMS + slot));
         match stream.advance(&mut slot_cx, &around) {
             Progress::Pending => self.streams_due = self.streams_due.min(stream.due()),
             Progress::Waiting(request) => {
@@ -190,10 +199,22 @@ where
                     self.session.abandon(request);
                     self.streams.remove(slot);
                 }
+                self.count_reset();
+            }
+            Progress::Reset => {
+                self.streams.remove(slot);
+                self.count_reset();
             }
             Progress::Done => {
                 self.streams.remove(slot);
             }
+        }
+    }
+
+    fn count_reset(&mut self) {
+        if !self.resets.handle_reset(self.now) {
+            self.h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            self.wakes.set(CONNECTION);
         }
     }
 
@@ -213,24 +234,26 @@ where
             if self.now >= self.streams_due {
                 self.expire_streams(cx);
             }
-            // The timer may ring early: setting it back for each request costs more than that.
+            // The clock may wake us early: to set it back for each request costs more than that.
             let next = self.streams_due.min(self.deadlines.next_timeout());
-            if next < self.timer.deadline() {
-                self.timer.set(next);
+            if self.now >= self.armed {
+                self.armed = Instant::NEVER;
             }
-            if self.timer.poll(cx).is_pending() {
+            if next >= self.armed {
                 return Poll::Pending;
             }
-            self.timer.set(Instant::NEVER);
-            self.now = timer::now();
+            self.armed = next;
+            if self.clock.poll_until(cx, next).is_pending() {
+                return Poll::Pending;
+            }
+            self.now = self.clock.now();
         }
     }
 
     fn expire_streams(&mut self, cx: &mut Context<'_>) {
-        let mut slots = std::mem::take(&mut self.slots);
-        slots.extend(self.streams.iter().map(|(slot, _)| slot));
+        let slots: Vec<usize> = self.streams.iter().map(|(slot, _)| slot).collect();
         self.streams_due = Instant::NEVER;
-        for slot in slots.drain(..) {
+        for slot in slots {
             // A reply that is in the mailbox already is in time, and its request's number may be
             // in use again: it goes out before anything is abandoned.
             self.take_commands(cx);
@@ -247,7 +270,6 @@ where
             stream.expire(&surroundings(&self.session, &self.settings, self.now));
             self.advance(slot, cx);
         }
-        self.slots = slots;
     }
 
     fn ping(&mut self, cx: &mut Context<'_>) {
@@ -267,35 +289,36 @@ where
     }
 }
 
-impl<IO, S> Future for Connection<IO, S>
+impl<IO, S, C> Future for Connection<IO, S, C>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Inbound + Unpin,
+    C: Clock + Unpin,
 {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let polling = this.alarm.enter(cx);
+        this.wakes.enter(cx.waker());
+        let waker = this.wakes.waker(CONNECTION).clone();
         for _ in 0..ROUNDS_MAX {
-            polling.clear();
-            if this
-                .round(&mut Context::from_waker(polling.waker()))
-                .is_ready()
-            {
+            this.wakes.take(CONNECTION);
+            if this.round(&mut Context::from_waker(&waker)).is_ready() {
                 return Poll::Ready(());
             }
-            if !polling.rung() && this.ready.is_empty() {
-                return Poll::Pending;
+            if !this.wakes.any() {
+                break;
             }
         }
-        cx.waker().wake_by_ref();
+        if this.wakes.leave() {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }
 
 /// The engine is told of every request that was still owed an answer.
-impl<IO, S: Inbound> Drop for Connection<IO, S> {
+impl<IO, S: Inbound, C> Drop for Connection<IO, S, C> {
     fn drop(&mut self) {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(command) = self.session.poll_command(&mut cx) {

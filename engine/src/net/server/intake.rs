@@ -44,7 +44,7 @@ pub(super) struct Intake {
 #[derive(Debug)]
 pub(super) enum Stop {
     /// No credit. The reply is the engine's, and the request ended with it.
-    Refused(Reply),
+    Refused(Box<Reply>),
     /// The sender broke the framing.
     Malformed(Malformed),
 }
@@ -154,7 +154,7 @@ impl Intake {
         if total > self.granted {
             match reserve(total - self.granted) {
                 Credit::Granted => self.granted = total,
-                Credit::Refused(reply) => return Err(Stop::Refused(reply)),
+                Credit::Refused(reply) => return Err(Stop::Refused(Box::new(reply))),
             }
         }
         Ok(())

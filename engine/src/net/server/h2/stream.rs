@@ -56,6 +56,8 @@ enum State {
     Draining {
         left: usize,
     },
+    /// The sender reset the stream.
+    Reset,
     Done,
 }
 
@@ -69,6 +71,8 @@ pub(super) enum Progress {
     /// The sender left a request whose reply was still awaited. Its holder abandons it, unless
     /// the reply turns out to have been sent meanwhile.
     Left(RequestId),
+    /// The sender reset a request in the middle of its body, and the engine knows it.
+    Reset,
     Done,
 }
 
@@ -131,7 +135,7 @@ impl Stream {
     pub(super) const fn owed(&self) -> Option<RequestId> {
         match self.state {
             State::Receiving { request, .. } | State::Waiting { request } => Some(request),
-            State::Sending(_) | State::Draining { .. } | State::Done => None,
+            State::Sending(_) | State::Draining { .. } | State::Reset | State::Done => None,
         }
     }
 
@@ -174,6 +178,7 @@ impl Stream {
                         Poll::Ready(_) => self.state = State::Done,
                     }
                 }
+                State::Reset => return Progress::Reset,
                 State::Done => return Progress::Done,
             }
         }
@@ -214,7 +219,7 @@ impl Stream {
                 outgoing.cancel();
                 self.state = State::Done;
             }
-            State::Draining { .. } | State::Done => self.state = State::Done,
+            State::Draining { .. } | State::Reset | State::Done => self.state = State::Done,
         }
     }
 
@@ -250,7 +255,7 @@ impl Stream {
             }
             Poll::Ready(Some(Err(_))) => {
                 around.session.abandon(request);
-                self.state = State::Done;
+                self.state = State::Reset;
             }
             Poll::Ready(None) => self.finish(request, around),
         }
@@ -282,7 +287,7 @@ impl Stream {
     /// The body is not read further: answers, and ends the request where the engine did not.
     fn stop<S: Inbound>(&mut self, request: RequestId, stop: Stop, around: &Surroundings<'_, S>) {
         let reply = match stop {
-            Stop::Refused(reply) => reply,
+            Stop::Refused(reply) => *reply,
             Stop::Malformed(malformed) => {
                 around.session.abandon(request);
                 reply::malformed(malformed)
