@@ -26,8 +26,9 @@ mod wire;
 pub use self::settings::{Protocol, Settings};
 
 use self::queue::{Order, Queue};
-use crate::exchange::{Answer, ClientCommand, CloseReason, Failure, Outbound};
+use crate::exchange::{Address, Answer, ClientCommand, CloseReason, Failure, Outbound};
 use crate::net::{Clock, Mailbox};
+use crate::runtime;
 use crate::time::Instant;
 use crate::units::ConnectionId;
 use std::future::poll_fn;
@@ -52,6 +53,18 @@ trait Machine {
 
     /// When [`Self::poll`] has something to do even if nothing happens.
     fn next_timeout(&self) -> Instant;
+}
+
+/// Starts a client connection as a task of this thread's executor. See [`run`].
+///
+/// # Panics
+/// Outside [`runtime::run`].
+pub fn start<O>(address: Address, link: Link<O>, mailbox: Mailbox<ClientCommand>)
+where
+    O: Outbound + Clone + 'static,
+{
+    let connect = async move { runtime::connect(&address).await };
+    runtime::spawn(run(connect, link, mailbox, runtime::Timer::new()));
 }
 
 /// Connects and serves one connection to its end, which is reported last.
@@ -142,12 +155,19 @@ where
 }
 
 async fn drive<C: Clock>(mut machine: impl Machine, mut clock: C) -> CloseReason {
+    let mut armed = Instant::NEVER;
     poll_fn(|cx| {
         let now = clock.now();
         if let Poll::Ready(reason) = machine.poll(cx, now) {
             return Poll::Ready(reason);
         }
-        wait_until(&mut clock, cx, machine.next_timeout());
+        // A timeout that moved away is left to fire and is found to be early: deadlines move with
+        // every attempt, and seldom pass.
+        let next = machine.next_timeout();
+        if armed <= now || next < armed {
+            armed = next;
+        }
+        wait_until(&mut clock, cx, armed);
         Poll::Pending
     })
     .await

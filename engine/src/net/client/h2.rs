@@ -165,6 +165,7 @@ where
 {
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
         self.wakes.enter(cx.waker());
+        self.wire.begin();
         for _ in 0..TURNS_MAX {
             if let Poll::Ready(reason) = self.turn(now) {
                 self.answer_all();

@@ -104,15 +104,8 @@ impl Rig {
     ) -> AttemptId {
         let id = AttemptId(self.attempts);
         self.attempts += 1;
-        self.record.0.borrow_mut().sent.insert(id, None);
-        self.mailbox.send(ClientCommand::Send(Attempt {
-            id,
-            head: Rc::clone(head),
-            extra: None,
-            body,
-            deadline: self.clock.now() + timeout,
-        }));
-        id
+        self.record
+            .send(&self.mailbox, id, head, body, self.clock.now() + timeout)
     }
 
     /// Cancels an attempt: no answer may follow.
@@ -194,6 +187,26 @@ struct Record {
 }
 
 impl Recorder {
+    /// Sends an attempt and awaits its answer from now on.
+    pub(super) fn send(
+        &self,
+        mailbox: &Mailbox<ClientCommand>,
+        id: AttemptId,
+        head: &Rc<AttemptHead>,
+        body: Rope,
+        deadline: Instant,
+    ) -> AttemptId {
+        self.0.borrow_mut().sent.insert(id, None);
+        mailbox.send(ClientCommand::Send(Attempt {
+            id,
+            head: Rc::clone(head),
+            extra: None,
+            body,
+            deadline,
+        }));
+        id
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.0.borrow().connected
     }

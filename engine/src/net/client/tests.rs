@@ -1,5 +1,7 @@
 //! Connecting, before any protocol is spoken.
 
+mod sockets;
+
 use super::rig::{Rig, body, http_head, run, settle};
 use super::settings::{Protocol, Settings};
 use crate::exchange::{ClientCommand, CloseReason, Failure};

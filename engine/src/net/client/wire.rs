@@ -18,6 +18,9 @@ const GATHER_LEN_MAX: usize = (16 << 10) + 9;
 /// What is gathered before it is sent in the middle of a poll.
 const GATHERED_BYTES_MAX: usize = 256 << 10;
 
+/// What is read in one poll of the connection.
+const READ_BYTES_MAX: usize = 256 << 10;
+
 /// Slices given to the kernel at once.
 const IOVECS_MAX: usize = 64;
 
@@ -37,6 +40,11 @@ struct Inner<IO> {
     sent: usize,
     /// The socket takes no more. What it still gives is read first.
     broken: Option<io::ErrorKind>,
+    /// There was nothing to read in this poll of the connection: h2 looks again after each write.
+    drained: bool,
+    /// What may be read in this poll, so that a peer that sends without end does not own the
+    /// shard.
+    readable: usize,
     heard: bool,
     opening: [u8; OPENING_LEN],
     opening_len: usize,
@@ -49,10 +57,19 @@ impl<IO> Wire<IO> {
             gathered: Vec::new(),
             sent: 0,
             broken: None,
+            drained: false,
+            readable: READ_BYTES_MAX,
             heard: false,
             opening: [0; OPENING_LEN],
             opening_len: 0,
         })))
+    }
+
+    /// A poll of the connection begins.
+    pub(super) fn begin(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.drained = false;
+        inner.readable = READ_BYTES_MAX;
     }
 
     /// Whether bytes came since the last call.
@@ -156,10 +173,19 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Wire<IO> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let inner = &mut *self.0.borrow_mut();
+        if inner.drained {
+            return Poll::Pending;
+        }
+        if inner.readable == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let result = Pin::new(&mut inner.io).poll_read(cx, buf);
         let read = buf.filled().get(before..).unwrap_or_default();
         inner.heard |= !read.is_empty();
+        inner.readable = inner.readable.saturating_sub(read.len());
+        inner.drained = result.is_pending();
         let missing = read.len().min(OPENING_LEN - inner.opening_len);
         inner.opening[inner.opening_len..][..missing].copy_from_slice(&read[..missing]);
         inner.opening_len += missing;

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod frames;
+mod hostile;
 mod limits;
 
 use crate::net::client::rig::Rig;
