@@ -3,6 +3,8 @@
 //! No I/O, no clock, no async, no engine types. A message is a [`Rope`] of slices of the buffers
 //! the kernel filled; nothing here copies a byte that can be referred to.
 
+pub mod base64;
+pub mod compress;
 pub mod field;
 pub mod grpc;
 pub mod otlp;

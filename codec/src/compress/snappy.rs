@@ -1,0 +1,123 @@
+//! Snappy's two formats: one block, and frames of blocks with checksums.
+//!
+//! Source: <https://github.com/google/snappy/blob/main/format_description.txt>,
+//! <https://github.com/google/snappy/blob/main/framing_format.txt>
+
+use super::InflateError;
+use super::chunks::{Capped, Chunks};
+use crate::Rope;
+use crate::rope::Cursor;
+use bytes::Bytes;
+use std::io::{self, Read, Write};
+
+/// How every framed stream begins. As a block it would be a copy from before the block's start,
+/// so that the two formats cannot be confused.
+const STREAM_IDENTIFIER: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
+
+/// The most that a compressed byte can stand for: a copy of 64 bytes is written in three.
+const EXPANSION_MAX: usize = 22;
+
+pub(super) fn is_framed(input: &Rope) -> bool {
+    input.cursor().read_array() == Ok(STREAM_IDENTIFIER)
+}
+
+/// COPY: of the compressed bytes, if they are several slices: the decoder wants one.
+pub(super) fn inflate_block<R: FnMut(usize) -> bool>(
+    decoder: &mut snap::raw::Decoder,
+    input: &Rope,
+    out: &mut Capped<R>,
+) -> Result<(), InflateError> {
+    if input.is_empty() {
+        return Err(InflateError::Truncated);
+    }
+    let input = input.to_bytes();
+    let length =
+        snap::raw::decompress_len(&input).map_err(|_| InflateError::Corrupt { offset: 0 })?;
+    if length / EXPANSION_MAX > input.len() {
+        // The length is a claim of the sender's: memory is given only to one that can be true.
+        return Err(InflateError::Corrupt { offset: 0 });
+    }
+    let buffer = out.whole(length)?;
+    match decoder.decompress(&input, buffer) {
+        Ok(_) => Ok(()),
+        Err(snap::Error::HeaderMismatch { .. }) => Err(InflateError::Truncated),
+        Err(_) => Err(InflateError::Corrupt { offset: 0 }),
+    }
+}
+
+pub(super) fn inflate_frames<R: FnMut(usize) -> bool>(
+    input: &Rope,
+    out: &mut Capped<R>,
+) -> Result<(), InflateError> {
+    let mut decoder = snap::read::FrameDecoder::new(Source {
+        cursor: input.cursor(),
+    });
+    loop {
+        let room = out.room()?;
+        let (before, free) = (room.len(), room.capacity() - room.len());
+        let read = decoder.by_ref().take(free as u64).read_to_end(room);
+        if let Err(error) = read {
+            return Err(match error.kind() {
+                io::ErrorKind::UnexpectedEof => InflateError::Truncated,
+                _ => InflateError::Corrupt {
+                    offset: decoder.get_ref().cursor.offset(),
+                },
+            });
+        }
+        if room.len() - before < free {
+            return Ok(());
+        }
+    }
+}
+
+/// A rope as snap wants its input.
+struct Source<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let window = self.cursor.window();
+        let length = window.len().min(out.len());
+        out[..length].copy_from_slice(&window[..length]);
+        self.cursor.skip_in_window(length);
+        Ok(length)
+    }
+}
+
+/// COPY: of the input, if it is several slices: the encoder wants one.
+pub(super) fn compress_block(
+    encoder: &mut snap::raw::Encoder,
+    input: &Rope,
+) -> Result<Rope, snap::Error> {
+    let mut compressed = encoder.compress_vec(&input.to_bytes())?;
+    compressed.shrink_to_fit();
+    Ok(Rope::from(Bytes::from(compressed)))
+}
+
+/// Writes frames; an empty input makes an empty stream.
+pub(super) fn compress_frames(input: &Rope, out: &mut Chunks) {
+    let mut encoder = snap::write::FrameEncoder::new(Sink(out));
+    for slice in input.slices() {
+        let written = encoder.write_all(slice);
+        debug_assert!(written.is_ok(), "the sink takes everything");
+    }
+    let flushed = encoder.flush();
+    debug_assert!(flushed.is_ok(), "the sink takes everything");
+}
+
+/// Chunks as snap wants its output.
+struct Sink<'a>(&'a mut Chunks);
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.0.room();
+        let length = bytes.len().min(room.capacity() - room.len());
+        room.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
