@@ -1,0 +1,32 @@
+# What CI runs, from installing what is missing to the last test.
+check:
+    .ci/run
+
+# The tests; those whose peer is not installed say so and pass.
+test *args:
+    cargo test --workspace {{args}}
+
+# Installs the peers that tests talk to: SDKs for Python and Node.js, curl.
+peers:
+    .ci/run peers
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Backend, forwarder and load in one process.
+demo *args:
+    cargo run --release -- demo {{args}}
+
+# One target for a minute, or as `cargo fuzz` options say: `just fuzz scan -- -max_total_time=600`.
+fuzz target *args="-- -max_total_time=60":
+    cargo +nightly fuzz run {{target}} {{args}}
+
+bench *args:
+    cargo bench -p tailrace-bench {{args}}
+
+# Advisories, licences, duplicate and foreign sources of the dependencies.
+deny:
+    cargo deny --locked check
