@@ -6,6 +6,8 @@ mod attacks;
 mod frames;
 #[path = "server/grpc.rs"]
 mod grpc;
+#[path = "server/http1.rs"]
+mod http1;
 #[path = "server/rig.rs"]
 mod rig;
 #[path = "server/time.rs"]

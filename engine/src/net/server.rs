@@ -8,9 +8,11 @@
 //!                   -> http1 ----------/
 //! ```
 
+mod alarm;
 mod deadlines;
 mod grpc_text;
 mod h2;
+mod http1;
 mod intake;
 mod reply;
 mod resets;
@@ -26,6 +28,7 @@ use crate::exchange::{Inbound, ServerCommand};
 use crate::net::Clock;
 use crate::time::Instant;
 use crate::units::ListenerId;
+use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -59,16 +62,26 @@ pub async fn serve<IO, S, C>(
         match spoken {
             Spoken::Http2 => {
                 let builder = settings::h2_builder(&settings, &session.terms.windows);
-                builder.handshake(io).await.ok()
+                let h2 = builder.handshake(io).await.ok()?;
+                Some(Opened::Http2(Box::new(h2)))
             }
-            Spoken::Http1 => None,
+            Spoken::Http1 => Some(Opened::Http1(io)),
         }
     };
     let until = clock.now() + settings.timeouts.handshake;
-    let Some(h2) = before(until, opening, &session, &mut clock).await.flatten() else {
-        return;
-    };
-    h2::Connection::new(h2, session, Rc::clone(&settings), clock).await;
+    let opened = before(until, opening, &session, &mut clock).await.flatten();
+    let settings = Rc::clone(&settings);
+    match opened {
+        Some(Opened::Http2(h2)) => h2::Connection::new(*h2, session, settings, clock).await,
+        Some(Opened::Http1(io)) => http1::Connection::new(io, session, settings, clock).await,
+        None => {}
+    }
+}
+
+/// A connection whose protocol is known.
+enum Opened<IO> {
+    Http2(Box<::h2::server::Connection<Rewind<IO>, Bytes>>),
+    Http1(Rewind<IO>),
 }
 
 /// Runs the handshake, which no request is part of yet. `None`: it took too long, or the engine

@@ -47,7 +47,7 @@ pub async fn settle() {
 /// | `refuse` | answered when its headers are known |
 /// | `greedy` | refused when it asks for credit |
 /// | `later` | answered by mailbox once [`Script::answer_all`] is called |
-/// | `brief` | its deadline is when the clock says five seconds |
+/// | `brief` | its deadline is five seconds after its headers |
 /// | else | answered when its body is complete, with the body's length |
 ///
 /// The framing is gRPC where the content type says so.
@@ -281,7 +281,7 @@ impl Inbound for Script {
             request: RequestId(id),
             framing,
             deadline: if path.contains("brief") {
-                Instant(0) + Duration::from_secs(5)
+                self.0.clock.now() + Duration::from_secs(5)
             } else {
                 Instant::NEVER
             },

@@ -11,6 +11,7 @@
 mod stream;
 
 use self::stream::{Progress, Stream, Surroundings};
+use super::alarm::Alarm;
 use super::deadlines::{Deadlines, Due};
 use super::resets::ResetMeter;
 use super::session::Session;
@@ -57,9 +58,7 @@ pub(super) struct Connection<IO, S: Inbound, C> {
     resets: ResetMeter,
     /// Not later than the earliest `due` of a stream.
     streams_due: Instant,
-    clock: C,
-    /// What the clock was last asked to wake the task at.
-    armed: Instant,
+    alarm: Alarm<C>,
     now: Instant,
     /// Empty between rounds; kept for its buffer.
     accepted: Vec<Accepted>,
@@ -88,8 +87,7 @@ where
             waiting: HashMap::new(),
             wakes: Wakes::new(STREAMS + slots_max(&settings)),
             streams_due: Instant::NEVER,
-            clock,
-            armed: Instant::NEVER,
+            alarm: Alarm::new(clock),
             now,
             settings,
             accepted: Vec::new(),
@@ -98,7 +96,7 @@ where
 
     /// One round. `Ready`: the connection is over.
     fn round(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.now = self.clock.now();
+        self.now = self.alarm.now();
         self.take_commands(cx);
         if self.accept(cx).is_ready() {
             return Poll::Ready(());
@@ -234,19 +232,11 @@ where
             if self.now >= self.streams_due {
                 self.expire_streams(cx);
             }
-            // The clock may wake us early: to set it back for each request costs more than that.
             let next = self.streams_due.min(self.deadlines.next_timeout());
-            if self.now >= self.armed {
-                self.armed = Instant::NEVER;
-            }
-            if next >= self.armed {
+            if self.alarm.poll(cx, next, self.now).is_pending() {
                 return Poll::Pending;
             }
-            self.armed = next;
-            if self.clock.poll_until(cx, next).is_pending() {
-                return Poll::Pending;
-            }
-            self.now = self.clock.now();
+            self.now = self.alarm.now();
         }
     }
 
