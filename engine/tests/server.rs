@@ -8,7 +8,11 @@ mod frames;
 mod grpc;
 #[path = "server/http1.rs"]
 mod http1;
+#[path = "server/http2.rs"]
+mod http2;
 #[path = "server/rig.rs"]
 mod rig;
+#[path = "server/sockets.rs"]
+mod sockets;
 #[path = "server/time.rs"]
 mod time;

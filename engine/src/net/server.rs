@@ -10,7 +10,6 @@
 
 mod alarm;
 mod deadlines;
-mod grpc_text;
 mod h2;
 mod http1;
 mod intake;

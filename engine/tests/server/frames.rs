@@ -1,7 +1,7 @@
 //! An HTTP/2 peer made of raw frames, for what no well-behaved client sends.
 
 use std::collections::BTreeMap;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -54,17 +54,17 @@ pub struct Frame {
 }
 
 /// A connection of which the test writes every byte.
-pub struct RawPeer {
-    io: DuplexStream,
+pub struct RawPeer<IO = DuplexStream> {
+    io: IO,
 }
 
-impl RawPeer {
-    pub const fn new(io: DuplexStream) -> Self {
+impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
+    pub const fn new(io: IO) -> Self {
         Self { io }
     }
 
     /// A peer that has sent its preface and its settings.
-    pub async fn greeted(io: DuplexStream) -> Self {
+    pub async fn greeted(io: IO) -> Self {
         let mut peer = Self::new(io);
         peer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         peer.write(&frame(SETTINGS, 0, 0, &[])).await;

@@ -9,6 +9,7 @@
 use crate::exchange::{Body, Credit, Framing, Reply};
 use bytes::{Buf, Bytes};
 use tailrace_codec::Rope;
+use tailrace_codec::grpc::PREFIX_BYTES;
 
 /// Pieces below this are copied into one buffer of the message's own.
 ///
@@ -21,15 +22,13 @@ const COPY_BELOW: usize = 16 << 10;
 /// The size of a buffer that collects small pieces, at most.
 const COLLECT_MAX: usize = 64 << 10;
 
-const PREFIX_LEN: usize = 5;
-
 /// A body on its way in.
 ///
 /// Invariant: `message.len() + tail.len() <= granted`, for either framing.
 #[derive(Debug)]
 pub(super) struct Intake {
     framing: Framing,
-    prefix: [u8; PREFIX_LEN],
+    prefix: [u8; PREFIX_BYTES],
     prefix_len: usize,
     /// The message's length, once known.
     declared: Option<u64>,
@@ -68,7 +67,7 @@ impl Intake {
     pub(super) fn new(framing: Framing, content_length: Option<u64>) -> Self {
         Self {
             framing,
-            prefix: [0; PREFIX_LEN],
+            prefix: [0; PREFIX_BYTES],
             prefix_len: 0,
             declared: match framing {
                 Framing::Plain => content_length,
@@ -91,9 +90,9 @@ impl Intake {
         mut piece: Bytes,
         mut reserve: impl FnMut(u64) -> Credit,
     ) -> Result<(), Stop> {
-        if self.framing == Framing::Grpc && self.prefix_len < PREFIX_LEN {
+        if self.framing == Framing::Grpc && self.prefix_len < PREFIX_BYTES {
             self.take_prefix(&mut piece);
-            if self.prefix_len < PREFIX_LEN {
+            if self.prefix_len < PREFIX_BYTES {
                 return Ok(());
             }
             let [flag, length @ ..] = self.prefix;
@@ -120,7 +119,7 @@ impl Intake {
                 return Err(match self.prefix_len {
                     0 => Malformed::Empty,
                     have => Malformed::Truncated {
-                        missing: (PREFIX_LEN - have) as u64,
+                        missing: (PREFIX_BYTES - have) as u64,
                     },
                 });
             };
@@ -143,7 +142,7 @@ impl Intake {
     }
 
     fn take_prefix(&mut self, piece: &mut Bytes) {
-        let take = piece.len().min(PREFIX_LEN - self.prefix_len);
+        let take = piece.len().min(PREFIX_BYTES - self.prefix_len);
         self.prefix[self.prefix_len..self.prefix_len + take].copy_from_slice(&piece[..take]);
         self.prefix_len += take;
         piece.advance(take);

@@ -1,7 +1,6 @@
 //! Replies as HTTP/2 frames, and the few replies that are this room's own: to bodies that break
 //! their framing and to requests whose time is up.
 
-use super::grpc_text;
 use super::intake::Malformed;
 use crate::exchange::{Framing, GrpcReply, HttpReply, Reply};
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
-use tailrace_codec::grpc::Code;
+use tailrace_codec::grpc::{self, Code};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -68,12 +67,19 @@ fn begin_grpc(
 }
 
 fn add_status(headers: &mut HeaderMap, reply: &GrpcReply) {
-    headers.insert(GRPC_STATUS, grpc_text::status(reply.code));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(reply.code.header()));
     if !reply.message.is_empty() {
-        headers.insert(GRPC_MESSAGE, grpc_text::message(&reply.message));
+        add_text(headers, GRPC_MESSAGE, grpc::encode_message(&reply.message));
     }
     if !reply.details.is_empty() {
-        headers.insert(GRPC_DETAILS, grpc_text::binary(&reply.details));
+        add_text(headers, GRPC_DETAILS, grpc::encode_details(&reply.details));
+    }
+}
+
+/// Adds encoded text: printable ASCII, which is always a header value.
+fn add_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
     }
 }
 
