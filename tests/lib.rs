@@ -10,14 +10,17 @@
 //! that nothing of this project's codec or network stands on both ends of a comparison. Each runs
 //! a runtime on a thread of its own; the tests are plain synchronous functions.
 
+pub mod attack;
 pub mod backend;
-
+pub mod forwarder;
 pub mod generate;
 pub mod interop;
 pub mod item;
 pub mod sender;
 pub mod wait;
 
+pub use attack::Attack;
 pub use backend::{Backend, Script};
+pub use forwarder::{Config, Forwarder, Runtime};
 pub use item::{Export, Item, Record, Signal};
 pub use sender::{Load, Outcome, Protocol, Sender};

@@ -2,6 +2,7 @@
 //! between. What these prove is that a later difference is the forwarder's.
 
 use std::time::Duration;
+use tailrace_tests::attack::{Attack, Ending};
 use tailrace_tests::backend::Answer;
 use tailrace_tests::interop::{self, Sdk};
 use tailrace_tests::{Backend, Load, Outcome, Protocol, Sender, Signal, generate};
@@ -220,4 +221,35 @@ fn curl_arrives() {
     }
     assert_eq!(backend.received().ids(Signal::Traces).len(), 1);
     assert_eq!(backend.call_count(), 6);
+}
+
+/// hyper's server has defences of its own against these: that they spring shows that the frames
+/// are what they are meant to be.
+#[test]
+fn attacks_reach_their_victim() {
+    for attack in [
+        Attack::RapidReset,
+        Attack::MadeYouReset,
+        Attack::ContinuationFlood,
+        Attack::HeaderBomb,
+        Attack::EmptyDataFlood,
+    ] {
+        let backend = Backend::start();
+        let ending = attack.run(backend.address(), 20_000);
+        assert!(
+            matches!(ending, Ending::Closed { .. }),
+            "{attack:?}: {ending:?}"
+        );
+    }
+    // These it answers or ignores for as long as they come.
+    for attack in [
+        Attack::SettingsFlood,
+        Attack::PingFlood,
+        Attack::PriorityFlood,
+        Attack::UnknownFlood,
+    ] {
+        let backend = Backend::start();
+        let ending = attack.run(backend.address(), 2_000);
+        assert_eq!(ending, Ending::Open, "{attack:?}");
+    }
 }
