@@ -1,6 +1,7 @@
 //! OTLP: the four signals and what can be done with an export request without decoding it.
 
 mod levels;
+pub mod response;
 mod scan;
 mod split;
 
