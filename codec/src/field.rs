@@ -187,7 +187,7 @@ impl<'a> Iterator for Fields<'a> {
         }
         let field = self.read();
         if field.is_err() {
-            self.rest = self.rest.since(self.rest);
+            self.rest = self.rest.at_end();
         }
         Some(field)
     }

@@ -1,12 +1,22 @@
 //! OTLP: the four signals and what can be done with an export request without decoding it.
 
-mod levels;
+pub mod fields;
+mod partition;
+mod piece;
 pub mod response;
+mod runs;
 mod scan;
+mod scan_deep;
 mod split;
+mod view;
+mod walk;
 
+pub use partition::partition;
+pub use piece::Piece;
 pub use scan::{Scan, scan};
-pub use split::{Piece, SplitLimit, cut, split};
+pub use scan_deep::{check, scan_deep};
+pub use split::{SplitLimit, cut, split};
+pub use view::{ItemView, attribute};
 
 /// How deep attribute values may nest: an AnyValue that holds none is at depth 1.
 ///

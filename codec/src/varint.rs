@@ -77,6 +77,22 @@ fn read_long(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
     }
 }
 
+/// `value` in exactly `width` bytes, with leading zeros (`80`) where it takes fewer.
+///
+/// `width` is at least [`len`] of the value and at most [`LEN_MAX`].
+pub const fn encode_padded(mut value: u64, width: usize) -> [u8; LEN_MAX] {
+    let mut bytes = [0; LEN_MAX];
+    let mut i = 0;
+    while i < width {
+        let continues = if i + 1 < width { 0x80 } else { 0 };
+        bytes[i] = (value as u8 & 0x7f) | continues;
+        value >>= 7;
+        i += 1;
+    }
+    debug_assert!(value == 0, "the width is that of a longer length");
+    bytes
+}
+
 /// What stands at the beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoded {
@@ -148,6 +164,11 @@ mod tests {
             prop_assert_eq!(len(value), expected.len());
             let (bytes, length) = encode(value);
             prop_assert_eq!(&bytes[..length], &expected[..]);
+
+            for width in length..=LEN_MAX {
+                let padded = encode_padded(value, width);
+                prop_assert_eq!(decode(&padded[..width]), Decoded::Value(value, width));
+            }
 
             let rope = rope_of(&ours, cut);
             let mut cursor = rope.cursor();

@@ -1,103 +1,100 @@
 //! Framing and item count of an export request, in one pass that stops at item borders.
 
 use super::Signal;
-use super::levels::{LEVELS_MAX, levels};
+use super::fields::{
+    DATA_POINTS, ENTRY_SCOPES, METRIC_DATA, PROFILE_SAMPLES, REQUEST_RESOURCES, SCOPE_ENTRY_ITEMS,
+};
 use crate::Rope;
 use crate::field::{Fields, Malformed};
+use crate::rope::Cursor;
 
 /// What a request holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scan {
-    /// Spans, log records, metric data points or profile samples.
+    /// Spans, log records, metric data points or profile samples, as the Collector counts them.
     pub items: u64,
 }
 
 /// Checks the framing of a request down to its items, and counts them.
 ///
 /// Shape: `request` is one uncompressed `Export*ServiceRequest`. What is inside an item is not
-/// looked at. Errors: [`Malformed`] with its offset. Cost: one pass over the tags above the items;
-/// no copy, no allocation.
+/// looked at, nor are the resource and the scope; [`scan_deep`](super::scan_deep) does.
+/// Errors: [`Malformed`] with its offset.
+/// Cost: one pass over the tags above the items; no copy, no allocation.
 /// Source: <https://opentelemetry.io/docs/specs/otlp/#binary-protobuf-encoding>
 pub fn scan(signal: Signal, request: &Rope) -> Result<Scan, Malformed> {
     let mut items = 0;
-    walk(signal, request, |_| {
-        items += 1;
-        true
+    each(request.cursor(), REQUEST_RESOURCES, |entry| {
+        each(entry, ENTRY_SCOPES, |scope| {
+            items += scope_items(signal, scope)?;
+            Ok(())
+        })
     })?;
     Ok(Scan { items })
 }
 
-/// Where an item stands, and what it stands in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    /// Where the item's field begins and ends.
-    pub start: usize,
-    pub end: usize,
-    /// The messages around it, outermost (the resource) first.
-    pub around: [Frame; LEVELS_MAX],
-    /// How many of `around` are in use.
-    pub depth: usize,
+fn scope_items(signal: Signal, scope: Cursor<'_>) -> Result<u64, Malformed> {
+    let mut items = 0;
+    match signal {
+        Signal::Traces | Signal::Logs => items = count(scope, SCOPE_ENTRY_ITEMS)?,
+        Signal::Metrics => each(scope, SCOPE_ENTRY_ITEMS, |metric| {
+            items += metric_points(metric)?;
+            Ok(())
+        })?,
+        Signal::Profiles => each(scope, SCOPE_ENTRY_ITEMS, |profile| {
+            items += profile_samples(profile)?;
+            Ok(())
+        })?,
+    }
+    Ok(items)
 }
 
-/// A message on the way to an item.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Frame {
-    /// Where its field begins.
-    pub start: usize,
-    /// Where its own fields begin.
-    pub body: usize,
-    pub end: usize,
-    pub number: u32,
-    /// Whether an item came before in it.
-    pub has_items: bool,
-}
-
-/// Shows every item's place in order, until `visit` answers `false`.
-pub(super) fn walk(
-    signal: Signal,
-    request: &Rope,
-    mut visit: impl FnMut(&Place) -> bool,
-) -> Result<(), Malformed> {
-    let levels = levels(signal);
-    let mut place = Place {
-        start: 0,
-        end: 0,
-        around: [Frame::default(); LEVELS_MAX],
-        depth: 0,
-    };
-    let mut open = [Fields::from(request); LEVELS_MAX];
-    loop {
-        let Some(field) = open[place.depth].next() else {
-            if place.depth == 0 {
-                return Ok(());
-            }
-            place.depth -= 1;
-            continue;
-        };
+/// The points of a metric.
+///
+/// Its data is a `oneof`: of several, the last is meant, and several of the same field are merged.
+pub(super) fn metric_points(metric: Cursor<'_>) -> Result<u64, Malformed> {
+    let (mut data, mut points) = (0, 0);
+    for field in Fields::new(metric) {
         let field = field?;
-        if !levels[place.depth].contains(&field.number) {
-            continue;
-        }
-        let body = field.message()?;
-        let (start, end) = (field.whole.offset(), field.whole.end());
-        if place.depth + 1 == levels.len() {
-            (place.start, place.end) = (start, end);
-            if !visit(&place) {
-                return Ok(());
-            }
-            for frame in &mut place.around[..place.depth] {
-                frame.has_items = true;
-            }
-        } else {
-            place.around[place.depth] = Frame {
-                start,
-                body: body.offset(),
-                end,
-                number: field.number,
-                has_items: false,
+        if METRIC_DATA.contains(&field.number) {
+            let held = count(field.content()?, DATA_POINTS)?;
+            points = if data == field.number {
+                points + held
+            } else {
+                held
             };
-            place.depth += 1;
-            open[place.depth] = body;
+            data = field.number;
         }
     }
+    Ok(points)
+}
+
+pub(super) fn profile_samples(profile: Cursor<'_>) -> Result<u64, Malformed> {
+    count(profile, PROFILE_SAMPLES)
+}
+
+/// How often a message has the field `number`, which holds messages.
+fn count(message: Cursor<'_>, number: u32) -> Result<u64, Malformed> {
+    let mut n = 0;
+    each(message, number, |_| {
+        n += 1;
+        Ok(())
+    })?;
+    Ok(n)
+}
+
+/// Shows the content of each field `number` of a message, in order.
+#[inline]
+fn each<'a>(
+    message: Cursor<'a>,
+    number: u32,
+    mut visit: impl FnMut(Cursor<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    for field in Fields::new(message) {
+        let field = field?;
+        if field.number == number {
+            visit(field.content()?)?;
+        }
+    }
+    Ok(())
 }

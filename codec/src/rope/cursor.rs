@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// Invariants: `window` is a part of `slices[0]`, beginning at `offset` and cut at `end`;
 /// it is empty only where `offset == end`. So a test against the window is also the test against
 /// the end of the message, and most reads make no other.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor<'a> {
     /// The slice that is being read, then those after it.
     slices: &'a [Bytes],
@@ -36,6 +36,17 @@ impl<'a> Cursor<'a> {
             window: slices.first().map_or(&[], |slice| slice),
             offset: 0,
             end,
+        }
+    }
+
+    /// A cursor with nothing left, at the end of this one.
+    #[must_use]
+    pub const fn at_end(&self) -> Self {
+        Self {
+            slices: &[],
+            window: &[],
+            offset: self.end,
+            end: self.end,
         }
     }
 
@@ -101,7 +112,6 @@ impl<'a> Cursor<'a> {
         self.offset += n;
         n -= self.window.len();
         if self.offset == self.end {
-            // The slice stays the current one, so that an empty cursor still has its place.
             self.window = &[];
             return;
         }
@@ -168,8 +178,8 @@ impl<'a> Cursor<'a> {
         if self.window.len() == self.remaining() {
             Cow::Borrowed(self.window)
         } else {
-            let mut copy = Vec::with_capacity(self.remaining());
-            self.for_each_window(|window| copy.extend_from_slice(window));
+            let mut copy = Vec::new();
+            self.copy_to(&mut copy);
             Cow::Owned(copy)
         }
     }
@@ -197,6 +207,12 @@ impl<'a> Cursor<'a> {
             rope.push(rest.slices[0].slice_ref(rest.window));
             rest.skip_in_window(rest.window.len());
         }
+    }
+
+    /// Appends a copy of the remaining bytes to `out`.
+    pub fn copy_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.remaining());
+        self.for_each_window(|window| out.extend_from_slice(window));
     }
 
     /// Whether both have the same bytes left.

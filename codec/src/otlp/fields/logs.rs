@@ -1,0 +1,44 @@
+//! `opentelemetry/proto/logs/v1/logs.proto`.
+
+use super::Kind::{Bytes, Enum, Fixed32, Fixed64, Message as Nested, String, Uint32};
+use super::{ANY_VALUE, KEY_VALUE, Message, RESOURCE, SCOPE, many, one};
+
+pub static REQUEST: Message = Message {
+    name: "ExportLogsServiceRequest",
+    fields: &[many(1, "resourceLogs", Nested(&RESOURCE_LOGS))],
+};
+
+static RESOURCE_LOGS: Message = Message {
+    name: "ResourceLogs",
+    fields: &[
+        one(1, "resource", Nested(&RESOURCE)),
+        many(2, "scopeLogs", Nested(&SCOPE_LOGS)),
+        one(3, "schemaUrl", String),
+    ],
+};
+
+static SCOPE_LOGS: Message = Message {
+    name: "ScopeLogs",
+    fields: &[
+        one(1, "scope", Nested(&SCOPE)),
+        many(2, "logRecords", Nested(&LOG_RECORD)),
+        one(3, "schemaUrl", String),
+    ],
+};
+
+static LOG_RECORD: Message = Message {
+    name: "LogRecord",
+    fields: &[
+        one(1, "timeUnixNano", Fixed64),
+        one(2, "severityNumber", Enum),
+        one(3, "severityText", String),
+        one(5, "body", Nested(&ANY_VALUE)),
+        many(6, "attributes", Nested(&KEY_VALUE)),
+        one(7, "droppedAttributesCount", Uint32),
+        one(8, "flags", Fixed32),
+        one(9, "traceId", Bytes),
+        one(10, "spanId", Bytes),
+        one(11, "observedTimeUnixNano", Fixed64),
+        one(12, "eventName", String),
+    ],
+};

@@ -1,0 +1,8 @@
+//! The codec against other implementations: prost with `opentelemetry-proto` decides what a
+//! request means; the codec must agree on generated requests, cut into random slices.
+
+mod generate;
+mod partition;
+mod scan;
+mod split;
+mod wire;
