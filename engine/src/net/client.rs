@@ -17,7 +17,6 @@ mod response;
 #[cfg(test)]
 mod rig;
 mod settings;
-mod status_text;
 #[cfg(test)]
 mod tests;
 mod upload;

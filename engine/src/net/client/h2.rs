@@ -16,6 +16,7 @@ mod tests;
 
 use self::ending::Ending;
 use self::stream::{Limits, Opening, Stream};
+use super::answer::Reader;
 use super::keepalive::Pinger;
 use super::queue::Queue;
 use super::settings::Settings;
@@ -85,7 +86,7 @@ pub(super) struct Driver<IO, O> {
     earliest: Instant,
     limits: Limits,
     written: Written,
-    timeouts: request::Timeouts,
+    requests: request::Requests,
     pinger: Pinger,
     phase: Phase,
     /// The engine was told so.
@@ -224,7 +225,7 @@ where
             ping_pong: connection.ping_pong(),
             wakes: Wakes::new(STREAMS + link.settings.streams_max as usize),
             limits: Limits {
-                bytes_max,
+                reader: Reader::new(bytes_max),
                 budget: bytes_max
                     .saturating_mul(2)
                     .min(isize::MAX as usize)
@@ -243,7 +244,7 @@ where
             streams: Slab::new(),
             earliest: Instant::NEVER,
             written: Written::default(),
-            timeouts: request::Timeouts::default(),
+            requests: request::Requests::default(),
             ending: Ending::default(),
             streams_max: 0,
             opened_at: now,
@@ -305,7 +306,7 @@ where
         let Some(sender) = &mut self.sender else {
             return;
         };
-        let request = self.timeouts.request(&attempt, now);
+        let request = self.requests.request(&attempt, now);
         let (response, send) = match sender.send_request(request, attempt.body.is_empty()) {
             Ok(opened) => opened,
             Err(error) => {

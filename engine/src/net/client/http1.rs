@@ -12,6 +12,7 @@ mod tests;
 
 use self::exchange::{After, Ended, Exchange, Wire};
 use self::request::Heads;
+use super::answer::Reader;
 use super::queue::{Order, Queue};
 use super::{Link, Machine};
 use crate::exchange::{Answer, CloseReason, Failure, Outbound};
@@ -20,12 +21,16 @@ use crate::units::AttemptId;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Exchanges in one poll, before the other tasks of the shard get theirs.
+const EXCHANGES_MAX: usize = 16;
+
 /// The connection as a state machine over its socket: time comes in with each poll.
 pub(super) struct Driver<IO, O> {
     link: Link<O>,
     queue: Queue,
     wire: Wire<IO>,
     heads: Heads,
+    reader: Reader,
     exchange: Option<Exchange>,
     opened_at: Instant,
     idle_since: Instant,
@@ -74,6 +79,7 @@ where
     pub(super) fn new(link: Link<O>, queue: Queue, io: IO, now: Instant) -> Self {
         link.outbound.connected(link.id, 1);
         Self {
+            reader: Reader::new(link.settings.response_bytes_max),
             link,
             queue,
             wire: Wire::new(io),
@@ -86,19 +92,16 @@ where
     }
 
     fn advance(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        if let Some(reason) = self.take_orders(cx) {
-            return Poll::Ready(reason);
-        }
-        while let Some(attempt) = self.queue.pop_expired(now) {
-            self.answered(attempt.id, Answer::Failed(Failure::TimedOut));
-        }
-        if !self.draining && self.opened_at + self.link.settings.age_max <= now {
-            self.link.outbound.draining(self.link.id);
-            self.drain();
-        }
-        loop {
+        self.wire.begin();
+        // The exchange before ended in this poll: the peer was heard just now.
+        let mut is_fresh = false;
+        for _ in 0..EXCHANGES_MAX {
+            if let Some(reason) = self.take_orders(cx) {
+                return Poll::Ready(reason);
+            }
+            self.check_time(now);
             if self.exchange.is_none()
-                && let Some(reason) = self.next_exchange(cx, now)
+                && let Some(reason) = self.next_exchange(cx, now, is_fresh)
             {
                 return Poll::Ready(reason);
             }
@@ -111,12 +114,12 @@ where
                 self.answered(attempt, Answer::Failed(Failure::TimedOut));
                 return Poll::Ready(CloseReason::Lost);
             }
-            let bytes_max = self.link.settings.response_bytes_max;
-            let polled = exchange.poll(cx, &mut self.wire, bytes_max);
+            let polled = exchange.poll(cx, &mut self.wire, &mut self.reader);
             let Ended { answer, after } = std::task::ready!(polled);
             let attempt = exchange.attempt;
             self.exchange = None;
             self.idle_since = now;
+            is_fresh = true;
             self.answered(attempt, answer);
             match after {
                 After::Reuse => {}
@@ -125,13 +128,31 @@ where
                 After::Foreign => return Poll::Ready(not_http()),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn check_time(&mut self, now: Instant) {
+        while let Some(attempt) = self.queue.pop_expired(now) {
+            self.answered(attempt.id, Answer::Failed(Failure::TimedOut));
+        }
+        if !self.draining && self.opened_at + self.link.settings.age_max <= now {
+            self.link.outbound.draining(self.link.id);
+            self.drain();
+        }
     }
 
     /// Begins the next exchange, if an attempt waits. A reason: the connection is to end.
-    fn next_exchange(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<CloseReason> {
+    fn next_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        is_fresh: bool,
+    ) -> Option<CloseReason> {
         // A peer that closes an idle connection is noticed before a request is written to it.
         // Bytes that answer nothing, such as a 408 before the close, mean the same.
-        if self.wire.poll_fill(cx).is_ready() {
+        let is_checked = is_fresh && !self.queue.is_empty();
+        if !is_checked && self.wire.poll_fill(cx).is_ready() {
             return Some(CloseReason::Lost);
         }
         if let Some(attempt) = self.queue.pop() {

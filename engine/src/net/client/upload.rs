@@ -1,8 +1,7 @@
 //! A request body on its way out: slices that HTTP/2 cuts into frames without copying them.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
 use tailrace_codec::Rope;
@@ -41,94 +40,87 @@ impl Written {
     }
 }
 
-/// Slices read as one buffer, so that they share frames and system calls.
+/// A body read as one buffer, so that its slices share frames and system calls.
 ///
-/// Invariant: `remaining` is the sum of the slices' lengths, and no slice is empty.
+/// Invariant: `read` bytes are behind, `slices_read` whole slices of them and `offset` bytes of the
+/// next; `read <= body.len()`.
 #[derive(Debug)]
 pub(super) struct Slices {
-    slices: VecDeque<Bytes>,
-    remaining: usize,
+    body: Rope,
+    read: usize,
+    slices_read: usize,
+    offset: usize,
     written: Written,
 }
 
 impl Slices {
-    pub(super) fn new(body: Rope, written: Written) -> Self {
+    pub(super) const fn new(body: Rope, written: Written) -> Self {
         Self {
-            remaining: body.len(),
-            slices: body.slices().iter().cloned().collect(),
+            body,
+            read: 0,
+            slices_read: 0,
+            offset: 0,
             written,
         }
     }
 
     /// Takes the first `len` bytes, at most all of them.
+    ///
+    /// Cost: nothing is copied; a part costs one reference count for each of its slices.
     pub(super) fn split_to(&mut self, len: usize) -> Self {
-        let mut taken = Self {
-            slices: VecDeque::new(),
-            remaining: 0,
-            written: self.written.clone(),
-        };
-        if len >= self.remaining {
-            std::mem::swap(&mut self.slices, &mut taken.slices);
-            std::mem::swap(&mut self.remaining, &mut taken.remaining);
-            return taken;
+        let written = self.written.clone();
+        if len >= self.remaining() {
+            return std::mem::replace(self, Self::new(Rope::new(), written));
         }
-        while taken.remaining < len {
-            let wanted = len - taken.remaining;
-            let Some(first) = self.slices.front_mut() else {
-                break;
-            };
-            let piece = if first.len() > wanted {
-                first.split_to(wanted)
-            } else {
-                std::mem::take(first)
-            };
-            if first.is_empty() {
-                self.slices.pop_front();
-            }
-            self.remaining -= piece.len();
-            taken.remaining += piece.len();
-            taken.slices.push_back(piece);
+        let part = self.body.slice(self.read..self.read + len);
+        self.skip(len);
+        Self::new(part, written)
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.read += count;
+        self.offset += count;
+        while let Some(slice) = self.body.slices().get(self.slices_read)
+            && slice.len() <= self.offset
+        {
+            self.offset -= slice.len();
+            self.slices_read += 1;
         }
-        taken
     }
 }
 
 impl Buf for Slices {
     fn remaining(&self) -> usize {
-        self.remaining
+        self.body.len() - self.read
     }
 
     fn chunk(&self) -> &[u8] {
-        self.slices.front().map_or(&[], |slice| slice)
+        let slice = self.body.slices().get(self.slices_read);
+        slice.map_or(&[], |slice| &slice[self.offset..])
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let mut offset = self.offset;
         let mut filled = 0;
-        for (slot, slice) in dst.iter_mut().zip(&self.slices) {
-            *slot = IoSlice::new(slice);
+        for (slot, slice) in dst.iter_mut().zip(&self.body.slices()[self.slices_read..]) {
+            *slot = IoSlice::new(&slice[offset..]);
+            offset = 0;
             filled += 1;
         }
         filled
     }
 
-    fn advance(&mut self, mut count: usize) {
-        assert!(count <= self.remaining, "advanced past the end of a body");
-        self.remaining -= count;
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.remaining(), "advanced past the end of a body");
         self.written.add(count);
-        while let Some(first) = self.slices.front_mut() {
-            if count < first.len() {
-                first.advance(count);
-                return;
-            }
-            count -= first.len();
-            self.slices.pop_front();
-        }
+        self.skip(count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn body(parts: &[&'static str]) -> Slices {
         let mut rope = Rope::new();

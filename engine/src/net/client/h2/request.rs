@@ -1,16 +1,25 @@
 //! An attempt as an HTTP/2 request.
 
-use crate::exchange::{Attempt, Framing};
+use crate::exchange::{Attempt, AttemptHead, Framing};
 use crate::time::Instant;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Request, Version};
+use http::{HeaderMap, HeaderValue, Request, Version};
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Values of `grpc-timeout`, the last one kept: attempts of a lane have the same timeout, and the
-/// same value every time takes one byte on the wire.
+/// Makes requests. What the attempts of a lane have in common is put together once: to clone a
+/// header map costs two allocations, to add to the clone another two.
 #[derive(Debug, Default)]
-pub(super) struct Timeouts {
-    last: Option<(Timeout, HeaderValue)>,
+pub(super) struct Requests {
+    last: Option<Template>,
+}
+
+/// A head with the header that most attempts share.
+#[derive(Debug)]
+struct Template {
+    head: Rc<AttemptHead>,
+    timeout: Option<Timeout>,
+    headers: HeaderMap,
 }
 
 /// At most eight digits and a unit.
@@ -21,48 +30,63 @@ struct Timeout {
     unit: char,
 }
 
-impl Timeouts {
+impl Requests {
     /// The request of `attempt`, all but its body.
     pub(super) fn request(&mut self, attempt: &Attempt, now: Instant) -> Request<()> {
         let head = &attempt.head;
+        let timeout = match head.framing {
+            Framing::Grpc if attempt.deadline != Instant::NEVER => {
+                Some(Timeout::of(attempt.deadline - now))
+            }
+            Framing::Grpc | Framing::Plain => None,
+        };
         let mut request = Request::new(());
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.version_mut() = Version::HTTP_2;
         let headers = request.headers_mut();
-        *headers = head.headers.clone();
+        headers.clone_from(self.headers(head, timeout));
         if let Some(extra) = &attempt.extra {
             headers.extend(extra.clone());
         }
-        match head.framing {
-            Framing::Plain => {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(attempt.body.len()));
-            }
-            Framing::Grpc if attempt.deadline == Instant::NEVER => {}
-            Framing::Grpc => {
-                let timeout = Timeout::of(attempt.deadline - now);
-                headers.insert("grpc-timeout", self.value(timeout));
-            }
+        if head.framing == Framing::Plain {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(attempt.body.len()));
         }
         request
     }
 
-    fn value(&mut self, timeout: Timeout) -> HeaderValue {
-        if let Some((last, value)) = &self.last
-            && *last == timeout
-        {
-            return value.clone();
+    fn headers(&mut self, head: &Rc<AttemptHead>, timeout: Option<Timeout>) -> &HeaderMap {
+        let is_same = |last: &Template| Rc::ptr_eq(&last.head, head) && last.timeout == timeout;
+        if !self.last.as_ref().is_some_and(is_same) {
+            self.last = None;
         }
-        let text = format!("{}{}", timeout.amount, timeout.unit);
-        let value = HeaderValue::try_from(text).expect("digits and a letter are a header value");
-        self.last = Some((timeout, value.clone()));
-        value
+        let template = self
+            .last
+            .get_or_insert_with(|| Template::new(head, timeout));
+        &template.headers
+    }
+}
+
+impl Template {
+    fn new(head: &Rc<AttemptHead>, timeout: Option<Timeout>) -> Self {
+        let mut headers = head.headers.clone();
+        if let Some(Timeout { amount, unit }) = timeout {
+            let value = HeaderValue::try_from(format!("{amount}{unit}"));
+            let value = value.expect("digits and a letter are a header value");
+            headers.insert("grpc-timeout", value);
+        }
+        Self {
+            head: Rc::clone(head),
+            timeout,
+            headers,
+        }
     }
 }
 
 impl Timeout {
     /// Rounded up, so that the peer never gives up before we do: to 100 ms where that changes
-    /// little, so that the value stays the same however long an attempt waited to be sent.
+    /// little, so that the value stays the same however long an attempt waited to be sent, and
+    /// takes one byte on the wire from the second time on.
     fn of(remaining: Duration) -> Self {
         const AMOUNT_MAX: u128 = 99_999_999;
         let millis = remaining.as_nanos().div_ceil(1_000_000);

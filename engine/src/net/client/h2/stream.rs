@@ -139,7 +139,7 @@ impl Stream {
             None => {
                 let head = ready!(Pin::new(&mut self.awaited).poll(cx))?;
                 self.response
-                    .insert(Response::new(head, framing, limits.bytes_max)?)
+                    .insert(Response::new(head, framing, &limits.reader)?)
             }
         };
         if !response.body_ended {
@@ -154,11 +154,13 @@ impl Stream {
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         };
-        Poll::Ready(Ok(response.answer(
-            framing,
-            trailers.as_ref(),
-            limits.bytes_max,
-        )))
+        let response = answer::Response {
+            status: response.status,
+            headers: std::mem::take(&mut response.headers),
+            trailers: trailers.as_ref(),
+            body: response.body.take(),
+        };
+        Poll::Ready(Ok(limits.reader.answer(framing, response)))
     }
 
     fn failure(&self, error: &h2::Error) -> Failure {
@@ -185,7 +187,7 @@ impl Stream {
 #[derive(Debug)]
 pub(super) struct Limits {
     /// One answer.
-    pub(super) bytes_max: usize,
+    pub(super) reader: answer::Reader,
     /// What all answers of the connection may still hold together. Once it is used up, streams
     /// keep their flow-control credit, so that the peer stops.
     pub(super) budget: isize,
@@ -210,11 +212,11 @@ impl Response {
     fn new(
         head: http::Response<RecvStream>,
         framing: Framing,
-        bytes_max: usize,
+        reader: &answer::Reader,
     ) -> Result<Self, ReadError> {
         let (parts, stream) = head.into_parts();
         let is_ignored = framing == Framing::Grpc && parts.status != StatusCode::OK;
-        if !is_ignored && answer::is_declared_too_large(&parts.headers, framing, bytes_max) {
+        if !is_ignored && reader.is_declared_too_large(framing, &parts.headers) {
             return Err(ReadError::TooLarge);
         }
         let ended = stream.is_end_stream();
@@ -222,7 +224,7 @@ impl Response {
             status: parts.status,
             headers: parts.headers,
             stream,
-            body: Collector::new(answer::wire_bytes_max(framing, bytes_max)),
+            body: Collector::new(reader.wire_bytes_max(framing)),
             is_ignored,
             withheld: 0,
             held: 0,
@@ -265,20 +267,6 @@ impl Response {
                     return Poll::Ready(Ok(()));
                 }
             }
-        }
-    }
-
-    fn answer(
-        &mut self,
-        framing: Framing,
-        trailers: Option<&HeaderMap>,
-        bytes_max: usize,
-    ) -> Answer {
-        let headers = std::mem::take(&mut self.headers);
-        let body = self.body.take();
-        match framing {
-            Framing::Grpc => answer::grpc(self.status, &headers, trailers, body, bytes_max),
-            Framing::Plain => answer::http(self.status, headers, body, bytes_max),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::chunked::{ChunkError, Chunked};
 use super::head::{BodyLength, Head};
 use crate::exchange::{Answer, Attempt, Failure, Framing};
-use crate::net::client::answer;
+use crate::net::client::answer::{self, Reader};
 use crate::net::client::response::{Collector, TooLarge};
 use crate::net::client::upload::{Slices, Written};
 use crate::time::Instant;
@@ -24,6 +24,8 @@ pub(super) struct Wire<IO> {
     io: IO,
     inbox: BytesMut,
     scratch: Box<[u8]>,
+    /// There was nothing more to read in this poll of the connection.
+    drained: bool,
 }
 
 impl<IO> Wire<IO> {
@@ -32,15 +34,26 @@ impl<IO> Wire<IO> {
             io,
             inbox: BytesMut::new(),
             scratch: vec![0; READ_LEN].into(),
+            drained: false,
         }
+    }
+
+    /// A poll of the connection begins.
+    pub(super) const fn begin(&mut self) {
+        self.drained = false;
     }
 }
 
 impl<IO: AsyncRead + Unpin> Wire<IO> {
     /// Reads more. 0: the peer closed.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.drained {
+            return Poll::Pending;
+        }
         let mut buf = ReadBuf::new(&mut self.scratch);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        let polled = Pin::new(&mut self.io).poll_read(cx, &mut buf);
+        self.drained = polled.is_pending();
+        ready!(polled)?;
         let read = buf.filled();
         // COPY: answers are a few hundred bytes; a buffer of their own would stay with them.
         self.inbox.extend_from_slice(read);
@@ -143,7 +156,7 @@ impl Exchange {
         &mut self,
         cx: &mut Context<'_>,
         wire: &mut Wire<IO>,
-        bytes_max: usize,
+        reader: &mut Reader,
     ) -> Poll<Ended>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -155,7 +168,7 @@ impl Exchange {
                 Poll::Pending => {}
             }
         }
-        let (failure, after) = match ready!(self.poll_response(cx, wire, bytes_max)) {
+        let (failure, after) = match ready!(self.poll_response(cx, wire, reader)) {
             Ok((answer, is_reusable)) => {
                 let is_in_step = self.sending == Sending::Done && wire.inbox.is_empty();
                 let after = if is_reusable && is_in_step {
@@ -208,20 +221,20 @@ impl Exchange {
         &mut self,
         cx: &mut Context<'_>,
         wire: &mut Wire<IO>,
-        bytes_max: usize,
+        reader: &mut Reader,
     ) -> Poll<Result<(Answer, bool), ReadError>> {
         let mut is_closed = false;
         loop {
             if self.response.is_none()
                 && let Some(head) = Head::parse(&mut wire.inbox).map_err(|_| ReadError::NotHttp)?
             {
-                self.response = Some(Response::new(head, bytes_max)?);
+                self.response = Some(Response::new(head, reader)?);
             }
             if let Some(response) = &mut self.response
                 && response.is_complete_with(&mut wire.inbox, is_closed)?
             {
                 let is_reusable = response.head.is_reusable;
-                return Poll::Ready(Ok((response.answer(bytes_max), is_reusable)));
+                return Poll::Ready(Ok((response.answer(reader), is_reusable)));
             }
             if is_closed {
                 return Poll::Ready(Err(ReadError::Lost));
@@ -235,7 +248,8 @@ impl Exchange {
 }
 
 impl Response {
-    fn new(head: Head, bytes_max: usize) -> Result<Self, TooLarge> {
+    fn new(head: Head, reader: &Reader) -> Result<Self, TooLarge> {
+        let bytes_max = reader.wire_bytes_max(Framing::Plain);
         let rest = match head.length {
             BodyLength::Exactly(bytes) if bytes > bytes_max as u64 => return Err(TooLarge),
             BodyLength::Exactly(bytes) => Rest::Exactly(bytes),
@@ -244,7 +258,7 @@ impl Response {
         };
         Ok(Self {
             head,
-            body: Collector::new(answer::wire_bytes_max(Framing::Plain, bytes_max)),
+            body: Collector::new(bytes_max),
             rest,
         })
     }
@@ -272,8 +286,13 @@ impl Response {
         }
     }
 
-    fn answer(&mut self, bytes_max: usize) -> Answer {
-        let headers = std::mem::take(&mut self.head.headers);
-        answer::http(self.head.status, headers, self.body.take(), bytes_max)
+    fn answer(&mut self, reader: &mut Reader) -> Answer {
+        let response = answer::Response {
+            status: self.head.status,
+            headers: std::mem::take(&mut self.head.headers),
+            trailers: None,
+            body: self.body.take(),
+        };
+        reader.answer(Framing::Plain, response)
     }
 }
