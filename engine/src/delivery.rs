@@ -1,5 +1,7 @@
 //! What became of what was sent: answers to verdicts, and what a verdict asks for next.
 
 pub mod recovery;
+pub mod verdict;
 
 pub use recovery::{Cut, Divisible, Limits, Recovery, Rejected, Why};
+pub use verdict::{Cause, Sent, SizeLimit, TooLarge, Verdict, verdict};

@@ -4,6 +4,7 @@ pub mod config;
 pub mod delivery;
 pub mod exchange;
 pub mod flow;
+pub mod ingress;
 pub mod net;
 pub mod runtime;
 pub mod telemetry;

@@ -72,6 +72,24 @@ pub struct ReceiverCounters {
 }
 
 impl ReceiverCounters {
+    /// A request was answered with success.
+    pub const fn accept(&mut self, signal: Signal, items: ItemCount) {
+        self.accepted[signal as usize] += items;
+        self.requests_succeeded += 1;
+    }
+
+    /// A request was refused by what comes after the receiver; `items` is 0 where it was not read.
+    pub const fn refuse(&mut self, signal: Signal, items: ItemCount) {
+        self.refused[signal as usize] += items;
+        self.requests_refused += 1;
+    }
+
+    /// A request was refused by the receiver itself: it is not what it should be.
+    pub const fn fail(&mut self, signal: Signal, items: ItemCount) {
+        self.failed[signal as usize] += items;
+        self.requests_failed += 1;
+    }
+
     fn add(&mut self, other: &Self) {
         for signal in 0..SIGNALS {
             self.accepted[signal] += other.accepted[signal];
