@@ -1,6 +1,8 @@
 //! OTLP: the four signals and what can be done with an export request without decoding it.
 
+pub mod edit;
 pub mod fields;
+mod merge;
 mod partition;
 mod piece;
 pub mod response;
@@ -11,6 +13,8 @@ mod split;
 mod view;
 mod walk;
 
+pub use edit::{Edit, Edits};
+pub use merge::merge;
 pub use partition::partition;
 pub use piece::Piece;
 pub use scan::{Scan, scan};

@@ -1,7 +1,9 @@
 //! The codec against other implementations: prost with `opentelemetry-proto` decides what a
 //! request means; the codec must agree on generated requests, cut into random slices.
 
+mod edit;
 mod generate;
+mod merge;
 mod partition;
 mod scan;
 mod split;
