@@ -3,6 +3,7 @@
 use crate::exchange::{ClientCommand, CloseReason, Failure};
 use crate::net::client::rig::{Rig, body, http_head, run, settle};
 use crate::net::client::settings::{Protocol, Settings};
+use proptest::prelude::*;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -289,4 +290,40 @@ fn drain_idleness_and_age_end_the_connection_between_attempts() {
         assert_eq!(rig.record.answer(open).as_deref(), OK_ANSWER);
         assert_eq!(rig.record.close_reason(), Some(CloseReason::Drained));
     });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Whatever a server sends, every attempt is answered once, and the end comes last: the
+    /// recorder insists.
+    #[test]
+    fn wild_bytes_break_no_promise(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                Just(OK.to_vec()),
+                Just(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec()),
+                Just(b"2\r\nok\r\n".to_vec()),
+                Just(b"0\r\n\r\n".to_vec()),
+                Just(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
+                prop::collection::vec(any::<u8>(), 0..30),
+            ],
+            0..12,
+        ),
+    ) {
+        run(async move {
+            let (mut rig, mut io) = start();
+            for len in [10, 0, 5000, 300] {
+                rig.send(&http_head(), body(len));
+            }
+            for piece in pieces {
+                let _ = io.write_all(&piece).await;
+                tokio::task::yield_now().await;
+            }
+            settle().await;
+            drop(io);
+            settle().await;
+            assert!(rig.record.is_closed());
+        });
+    }
 }

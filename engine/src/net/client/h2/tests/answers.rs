@@ -56,6 +56,18 @@ fn a_message_and_trailers() {
 }
 
 #[test]
+fn interim_responses_are_passed_over() {
+    let answer = answered(async |mut peer: Peer, stream| {
+        peer.headers(stream, &[(":status", "100")], 0).await;
+        peer.headers(stream, &[(":status", "103"), ("link", "x")], 0)
+            .await;
+        peer.answer_ok(stream).await;
+        peer
+    });
+    assert_eq!(answer, "Ok \"\" details 0 body 0");
+}
+
+#[test]
 fn no_status() {
     let answer = answered(async |mut peer: Peer, stream| {
         peer.headers(stream, &[(":status", "503")], 0).await;

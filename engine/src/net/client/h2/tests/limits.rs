@@ -138,6 +138,41 @@ fn the_peers_stream_limit_is_followed_down_to_none_and_up_again() {
 }
 
 #[test]
+fn a_limit_that_jumps_about_neither_loses_nor_holds_up_an_attempt() {
+    run(async {
+        let (mut rig, io) = start(settings());
+        let mut peer = Peer::new(io, &[(MAX_CONCURRENT_STREAMS, 1)]).await;
+        for _ in 0..2000 {
+            rig.send(&grpc_head(), body(10));
+        }
+        let mut open = std::collections::VecDeque::new();
+        let mut round = 0_u32;
+        while rig.record.answers() < 2000 {
+            round += 1;
+            assert!(round < 20_000, "{} answers", rig.record.answers());
+            let limit = [100, 0, 1, 7, 1, 300, 2, 0][round as usize / 3 % 8];
+            peer.settings(&[(MAX_CONCURRENT_STREAMS, limit)]).await;
+            // The answer to the PING says that all frames before it were read.
+            peer.write(PING, 0, 0, &round.to_be_bytes().repeat(2)).await;
+            loop {
+                let frame = peer.read().await.expect("an open connection");
+                match frame.kind {
+                    DATA => open.push_back(frame.stream),
+                    PING => break,
+                    _ => {}
+                }
+            }
+            for _ in 0..1 + round % 40 {
+                let Some(stream) = open.pop_front() else {
+                    break;
+                };
+                peer.answer_ok(stream).await;
+            }
+        }
+    });
+}
+
+#[test]
 fn our_own_stream_limit_holds_where_the_peer_has_none() {
     run(async {
         let mut settings = settings();
