@@ -1,133 +1,180 @@
-//! A connected socket on either executor, as tokio's I/O traits, which h2 and hyper ask for.
+//! A connected stream socket, TCP or Unix, on either executor.
 
-use super::{RuntimeKind, kind};
-use crate::exchange::Address;
-use futures_io::{AsyncRead as _, AsyncWrite as _};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use super::{AsyncRead, AsyncWrite, ReadBuf, RuntimeKind, context, epoll, uring};
+use socket2::SockRef;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How long written data may stay unacknowledged by the peer's kernel before the connection is
-/// taken for dead: the time a keepalive PING would take to find it out.
-const USER_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A stream socket, TCP or Unix.
+/// A stream of bytes to a peer. Reads and writes go straight to the descriptor; the executor is
+/// asked only when the kernel would block. Vectored writes are one system call.
+///
+/// Dropping it closes the connection. May outlive neither its thread nor the [`run`](super::run).
 #[derive(Debug)]
-pub enum Socket {
-    /// glommio's stream does nothing that is TCP's alone; it serves Unix sockets as well.
-    Uring(glommio::net::TcpStream),
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
+pub struct Socket(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Uring(uring::Stream),
+    Epoll(epoll::Stream),
 }
 
-impl Socket {
-    /// Takes over a connected, non-blocking socket.
-    pub fn from_std(socket: socket2::Socket) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let is_unix = socket.local_addr()?.is_unix();
-        if !is_unix {
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        }
-        match kind() {
-            RuntimeKind::Uring => {
-                // SAFETY: the descriptor is a socket that nobody else owns from here on.
-                let stream = unsafe { FromRawFd::from_raw_fd(socket.into_raw_fd()) };
-                Ok(Self::Uring(stream))
-            }
-            RuntimeKind::Epoll if is_unix => {
-                Ok(Self::Unix(tokio::net::UnixStream::from_std(socket.into())?))
-            }
-            RuntimeKind::Epoll => Ok(Self::Tcp(tokio::net::TcpStream::from_std(socket.into())?)),
+/// Options of a TCP connection. On a Unix socket they have no meaning and are not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Send small segments at once: what is worth waiting for is gathered above.
+    pub nodelay: bool,
+    /// Give up on sent data that is not acknowledged for this long; `None`: the system's patience,
+    /// about 15 minutes.
+    ///
+    /// Without a `keepalive` it is the only way to learn of a peer that vanished with data on the
+    /// way to it.
+    pub user_timeout: Option<Duration>,
+    pub keepalive: Option<TcpKeepalive>,
+}
+
+/// Probes of the kernel on an idle TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpKeepalive {
+    /// First probe after this long without traffic; whole seconds.
+    pub idle: Duration,
+    /// Between probes; whole seconds.
+    pub interval: Duration,
+    /// Unanswered probes that end the connection.
+    pub retries: u32,
+}
+
+/// The time a keepalive PING would take to find out that a peer is dead.
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: true,
+            user_timeout: Some(USER_TIMEOUT),
+            keepalive: None,
         }
     }
 }
 
-/// Connects. Bounding the time is the caller's.
-pub async fn connect(address: &Address) -> io::Result<Socket> {
-    match address {
-        Address::Unix(path) => {
-            let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            // A local connect is done at once; with a full backlog it is an error, not a wait.
-            socket.set_nonblocking(true)?;
-            socket.connect(&SockAddr::unix(path)?)?;
-            Socket::from_std(socket)
+impl Socket {
+    /// Gives a connected socket to this thread's executor and sets the default [`TcpOptions`].
+    /// This is how a connection comes from another shard.
+    ///
+    /// Panics outside [`run`](super::run).
+    pub fn from_std(socket: socket2::Socket) -> io::Result<Self> {
+        let is_unix = socket.local_addr()?.is_unix();
+        let inner = match context::current().kind {
+            RuntimeKind::Uring => Inner::Uring(uring::Stream::from_std(socket)),
+            RuntimeKind::Epoll => Inner::Epoll(epoll::Stream::from_std(socket, is_unix)?),
+        };
+        Self::new(inner, is_unix)
+    }
+
+    fn new(inner: Inner, is_unix: bool) -> io::Result<Self> {
+        let socket = Self(inner);
+        if !is_unix {
+            socket.set_options(&TcpOptions::default())?;
         }
-        Address::Tcp(address) => match kind() {
-            RuntimeKind::Uring => {
-                let stream = glommio::net::TcpStream::connect(*address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Socket::Uring(stream))
-            }
-            RuntimeKind::Epoll => {
-                let domain = Domain::for_address(*address);
-                let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-                socket.set_nonblocking(true)?;
-                socket.set_tcp_nodelay(true)?;
-                socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-                let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
-                Ok(Socket::Tcp(socket.connect(*address).await?))
-            }
-        },
+        Ok(socket)
+    }
+
+    /// Takes the socket away from the executor, to give it to another one.
+    ///
+    /// Bytes already in the kernel stay there. Costs a descriptor for a moment.
+    pub fn into_std(self) -> io::Result<socket2::Socket> {
+        match self.0 {
+            Inner::Uring(stream) => stream.into_std(),
+            Inner::Epoll(stream) => stream.into_std(),
+        }
+    }
+
+    /// The peer's address; `None` for a Unix socket.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        SockRef::from(&self.as_fd()).peer_addr().ok()?.as_socket()
+    }
+
+    /// The address the peer connected to; `None` for a Unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        SockRef::from(&self.as_fd()).local_addr().ok()?.as_socket()
+    }
+
+    /// Sets the options of a TCP connection. A Unix socket has none: nothing is done.
+    pub fn set_options(&self, options: &TcpOptions) -> io::Result<()> {
+        if self.local_address().is_none() {
+            return Ok(());
+        }
+        let descriptor = self.as_fd();
+        let socket = SockRef::from(&descriptor);
+        socket.set_tcp_nodelay(options.nodelay)?;
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+        if let Some(keepalive) = &options.keepalive {
+            socket.set_tcp_keepalive(
+                &socket2::TcpKeepalive::new()
+                    .with_time(keepalive.idle)
+                    .with_interval(keepalive.interval)
+                    .with_retries(keepalive.retries),
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn from_uring(stream: uring::Stream) -> io::Result<Self> {
+        let is_unix = SockRef::from(&stream.as_fd()).local_addr()?.is_unix();
+        Self::new(Inner::Uring(stream), is_unix)
+    }
+
+    pub(super) fn from_epoll(stream: epoll::Stream) -> io::Result<Self> {
+        let is_unix = matches!(stream, epoll::Stream::Unix(_));
+        Self::new(Inner::Epoll(stream), is_unix)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Inner::Uring(stream) => stream.as_fd(),
+            Inner::Epoll(stream) => stream.as_fd(),
+        }
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Uring(stream) => {
-                match recv(stream.as_raw_fd(), buf) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    done => return Poll::Ready(done),
-                }
-                // Nothing there: glommio waits for readiness only within a read of its own, which
-                // may still find the first byte.
-                let mut byte = [0];
-                let read = ready!(Pin::new(stream).poll_read(cx, &mut byte))?;
-                buf.put_slice(&byte[..read]);
-                Poll::Ready(Ok(()))
-            }
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.0 {
+            Inner::Uring(stream) => stream.poll_read(cx, buffer),
+            Inner::Epoll(stream) => stream.poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        match &mut self.0 {
+            Inner::Uring(stream) => stream.poll_write(cx, bytes),
+            Inner::Epoll(stream) => stream.poll_write(cx, bytes),
+        }
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Uring(stream) => {
-                // glommio's stream has no vectored write; sendmsg on its descriptor is one.
-                match send(stream.as_raw_fd(), slices) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    done => return Poll::Ready(done),
-                }
-                let first = slices.iter().find(|slice| !slice.is_empty());
-                let first: &[u8] = first.map_or(&[], |slice| slice);
-                Pin::new(stream).poll_write(cx, first)
-            }
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        match &mut self.0 {
+            Inner::Uring(stream) => stream.poll_write_vectored(cx, slices),
+            Inner::Epoll(stream) => stream.poll_write_vectored(cx, slices),
         }
     }
 
@@ -135,61 +182,18 @@ impl AsyncWrite for Socket {
         true
     }
 
+    /// The kernel takes bytes at once; there is nothing to flush.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Written is in the kernel's hands.
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Uring(stream) => {
-                // SAFETY: the descriptor is the stream's, which is borrowed.
-                let result = unsafe { libc::shutdown(stream.as_raw_fd(), libc::SHUT_WR) };
-                let error = io::Error::last_os_error();
-                let gone = error.raw_os_error() == Some(libc::ENOTCONN);
-                Poll::Ready(if result == 0 || gone {
-                    Ok(())
-                } else {
-                    Err(error)
-                })
-            }
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+    /// Sends the end of the stream; reading goes on.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let descriptor = self.as_fd();
+        match SockRef::from(&descriptor).shutdown(std::net::Shutdown::Write) {
+            // The peer was faster: what was asked for is so already.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            result => Poll::Ready(result),
         }
     }
-}
-
-/// Receives into the unfilled part of `buf`, without waiting and without zeroing it first.
-fn recv(fd: RawFd, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-    // SAFETY: recv writes only initialised bytes, and the slice is not read before.
-    let unfilled = unsafe { buf.unfilled_mut() };
-    // SAFETY: the pointer and length are those of a live, writable slice.
-    let read = unsafe {
-        libc::recv(
-            fd,
-            unfilled.as_mut_ptr().cast(),
-            unfilled.len(),
-            libc::MSG_DONTWAIT,
-        )
-    };
-    let Ok(read) = usize::try_from(read) else {
-        return Err(io::Error::last_os_error());
-    };
-    // SAFETY: recv has written the first `read` bytes of the unfilled part.
-    unsafe { buf.assume_init(read) };
-    buf.advance(read);
-    Ok(())
-}
-
-/// Sends as much of the slices as the socket takes at once.
-fn send(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    // SAFETY: an all-zero msghdr is an empty message.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    // IoSlice is guaranteed to have the layout of iovec; sendmsg does not write through it.
-    message.msg_iov = slices.as_ptr().cast_mut().cast();
-    message.msg_iovlen = slices.len().min(libc::UIO_MAXIOV as usize);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: `message` points to live slices.
-    let sent = unsafe { libc::sendmsg(fd, &raw const message, flags) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
