@@ -12,9 +12,10 @@ pub use header::{format_timeout, parse_timeout};
 /// A gRPC status code.
 ///
 /// Source: <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(u8)]
 pub enum Code {
+    #[default]
     Ok = 0,
     Cancelled = 1,
     Unknown = 2,

@@ -2,6 +2,7 @@
 
 pub mod edit;
 pub mod fields;
+pub mod json;
 mod merge;
 mod partition;
 mod piece;

@@ -36,6 +36,8 @@ pub struct FieldSpec {
     pub name: &'static str,
     pub kind: Kind,
     pub repeated: bool,
+    /// Part of the message's oneof, of which the last on the wire counts. No message has two.
+    pub choice: bool,
 }
 
 /// What a field holds, which is also how its payload is delimited.
@@ -47,13 +49,16 @@ pub enum Kind {
     Uint64,
     Sint32,
     Bool,
-    Enum,
+    /// The names of its values, from 0 on.
+    Enum(&'static [&'static str]),
     Fixed64,
     Sfixed64,
     Double,
     Fixed32,
     String,
     Bytes,
+    /// Bytes that OTLP/JSON spells in hexadecimal instead of base64.
+    Id,
     Message(&'static Message),
 }
 
@@ -67,10 +72,10 @@ impl Kind {
             | Self::Uint64
             | Self::Sint32
             | Self::Bool
-            | Self::Enum => WireType::Varint,
+            | Self::Enum(_) => WireType::Varint,
             Self::Fixed64 | Self::Sfixed64 | Self::Double => WireType::I64,
             Self::Fixed32 => WireType::I32,
-            Self::String | Self::Bytes | Self::Message(_) => WireType::Len,
+            Self::String | Self::Bytes | Self::Id | Self::Message(_) => WireType::Len,
         }
     }
 }
@@ -93,15 +98,21 @@ pub(super) const fn one(number: u32, name: &'static str, kind: Kind) -> FieldSpe
         name,
         kind,
         repeated: false,
+        choice: false,
+    }
+}
+
+pub(super) const fn choice(number: u32, name: &'static str, kind: Kind) -> FieldSpec {
+    FieldSpec {
+        choice: true,
+        ..one(number, name, kind)
     }
 }
 
 pub(super) const fn many(number: u32, name: &'static str, kind: Kind) -> FieldSpec {
     FieldSpec {
-        number,
-        name,
-        kind,
         repeated: true,
+        ..one(number, name, kind)
     }
 }
 

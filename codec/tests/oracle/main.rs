@@ -3,6 +3,7 @@
 
 mod edit;
 mod generate;
+mod json;
 mod merge;
 mod partition;
 mod scan;

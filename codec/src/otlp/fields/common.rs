@@ -1,19 +1,19 @@
 //! `opentelemetry/proto/common/v1/common.proto` and `resource/v1/resource.proto`.
 
 use super::Kind::{Bool, Bytes, Double, Int32, Int64, Message as Nested, String, Uint32};
-use super::{Message, many, one};
+use super::{Message, choice, many, one};
 
 pub static ANY_VALUE: Message = Message {
     name: "AnyValue",
     fields: &[
-        one(1, "stringValue", String),
-        one(2, "boolValue", Bool),
-        one(3, "intValue", Int64),
-        one(4, "doubleValue", Double),
-        one(5, "arrayValue", Nested(&ARRAY_VALUE)),
-        one(6, "kvlistValue", Nested(&KEY_VALUE_LIST)),
-        one(7, "bytesValue", Bytes),
-        one(8, "stringValueStrindex", Int32),
+        choice(1, "stringValue", String),
+        choice(2, "boolValue", Bool),
+        choice(3, "intValue", Int64),
+        choice(4, "doubleValue", Double),
+        choice(5, "arrayValue", Nested(&ARRAY_VALUE)),
+        choice(6, "kvlistValue", Nested(&KEY_VALUE_LIST)),
+        choice(7, "bytesValue", Bytes),
+        choice(8, "stringValueStrindex", Int32),
     ],
 };
 

@@ -1,9 +1,9 @@
 //! `opentelemetry/proto/metrics/v1/metrics.proto`.
 
 use super::Kind::{
-    Bool, Bytes, Double, Enum, Fixed64, Message as Nested, Sfixed64, Sint32, String, Uint32, Uint64,
+    Bool, Double, Enum, Fixed64, Id, Message as Nested, Sfixed64, Sint32, String, Uint32, Uint64,
 };
-use super::{KEY_VALUE, Message, RESOURCE, SCOPE, many, one};
+use super::{KEY_VALUE, Message, RESOURCE, SCOPE, choice, many, one};
 
 pub static REQUEST: Message = Message {
     name: "ExportMetricsServiceRequest",
@@ -34,11 +34,11 @@ static METRIC: Message = Message {
         one(1, "name", String),
         one(2, "description", String),
         one(3, "unit", String),
-        one(5, "gauge", Nested(&GAUGE)),
-        one(7, "sum", Nested(&SUM)),
-        one(9, "histogram", Nested(&HISTOGRAM)),
-        one(10, "exponentialHistogram", Nested(&EXPONENTIAL_HISTOGRAM)),
-        one(11, "summary", Nested(&SUMMARY)),
+        choice(5, "gauge", Nested(&GAUGE)),
+        choice(7, "sum", Nested(&SUM)),
+        choice(9, "histogram", Nested(&HISTOGRAM)),
+        choice(10, "exponentialHistogram", Nested(&EXPONENTIAL_HISTOGRAM)),
+        choice(11, "summary", Nested(&SUMMARY)),
         many(12, "metadata", Nested(&KEY_VALUE)),
     ],
 };
@@ -52,7 +52,7 @@ static SUM: Message = Message {
     name: "Sum",
     fields: &[
         many(1, "dataPoints", Nested(&NUMBER_POINT)),
-        one(2, "aggregationTemporality", Enum),
+        one(2, "aggregationTemporality", Enum(TEMPORALITY)),
         one(3, "isMonotonic", Bool),
     ],
 };
@@ -61,7 +61,7 @@ static HISTOGRAM: Message = Message {
     name: "Histogram",
     fields: &[
         many(1, "dataPoints", Nested(&HISTOGRAM_POINT)),
-        one(2, "aggregationTemporality", Enum),
+        one(2, "aggregationTemporality", Enum(TEMPORALITY)),
     ],
 };
 
@@ -69,7 +69,7 @@ static EXPONENTIAL_HISTOGRAM: Message = Message {
     name: "ExponentialHistogram",
     fields: &[
         many(1, "dataPoints", Nested(&EXPONENTIAL_POINT)),
-        one(2, "aggregationTemporality", Enum),
+        one(2, "aggregationTemporality", Enum(TEMPORALITY)),
     ],
 };
 
@@ -83,9 +83,9 @@ static NUMBER_POINT: Message = Message {
     fields: &[
         one(2, "startTimeUnixNano", Fixed64),
         one(3, "timeUnixNano", Fixed64),
-        one(4, "asDouble", Double),
+        choice(4, "asDouble", Double),
         many(5, "exemplars", Nested(&EXEMPLAR)),
-        one(6, "asInt", Sfixed64),
+        choice(6, "asInt", Sfixed64),
         many(7, "attributes", Nested(&KEY_VALUE)),
         one(8, "flags", Uint32),
     ],
@@ -155,10 +155,16 @@ static EXEMPLAR: Message = Message {
     name: "Exemplar",
     fields: &[
         one(2, "timeUnixNano", Fixed64),
-        one(3, "asDouble", Double),
-        one(4, "spanId", Bytes),
-        one(5, "traceId", Bytes),
-        one(6, "asInt", Sfixed64),
+        choice(3, "asDouble", Double),
+        one(4, "spanId", Id),
+        one(5, "traceId", Id),
+        choice(6, "asInt", Sfixed64),
         many(7, "filteredAttributes", Nested(&KEY_VALUE)),
     ],
 };
+
+const TEMPORALITY: &[&str] = &[
+    "AGGREGATION_TEMPORALITY_UNSPECIFIED",
+    "AGGREGATION_TEMPORALITY_DELTA",
+    "AGGREGATION_TEMPORALITY_CUMULATIVE",
+];

@@ -1,6 +1,6 @@
 //! `opentelemetry/proto/profiles/v1development/profiles.proto`.
 
-use super::Kind::{Bytes, Fixed64, Int32, Int64, Message as Nested, String, Uint32, Uint64};
+use super::Kind::{Bytes, Fixed64, Id, Int32, Int64, Message as Nested, String, Uint32, Uint64};
 use super::{ANY_VALUE, Message, RESOURCE, SCOPE, many, one};
 
 pub static REQUEST: Message = Message {
@@ -38,7 +38,7 @@ static PROFILE: Message = Message {
         one(4, "durationNano", Uint64),
         one(5, "periodType", Nested(&VALUE_TYPE)),
         one(6, "period", Int64),
-        one(7, "profileId", Bytes),
+        one(7, "profileId", Id),
         one(8, "droppedAttributesCount", Uint32),
         one(9, "originalPayloadFormat", String),
         one(10, "originalPayload", Bytes),
@@ -122,7 +122,7 @@ static FUNCTION: Message = Message {
 
 static LINK: Message = Message {
     name: "Link",
-    fields: &[one(1, "traceId", Bytes), one(2, "spanId", Bytes)],
+    fields: &[one(1, "traceId", Id), one(2, "spanId", Id)],
 };
 
 static KEY_VALUE_AND_UNIT: Message = Message {

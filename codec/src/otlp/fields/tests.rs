@@ -28,6 +28,7 @@ fn numbers_are_in_order_and_names_are_json_names() {
         assert!(numbers.is_sorted_by(|a, b| a < b), "{}", message.name);
         let names: BTreeSet<&str> = message.fields.iter().map(|field| field.name).collect();
         assert_eq!(names.len(), message.fields.len(), "{}", message.name);
+        assert!(message.fields.len() <= 64, "a bit for each field");
         for field in message.fields {
             assert!(ptr::eq(message.field(field.number).unwrap(), field));
             assert!(field.name.chars().all(|c| c.is_ascii_alphanumeric()));

@@ -1,6 +1,6 @@
 //! `opentelemetry/proto/trace/v1/trace.proto`.
 
-use super::Kind::{Bytes, Enum, Fixed32, Fixed64, Message as Nested, String, Uint32};
+use super::Kind::{Enum, Fixed32, Fixed64, Id, Message as Nested, String, Uint32};
 use super::{KEY_VALUE, Message, RESOURCE, SCOPE, many, one};
 
 pub static REQUEST: Message = Message {
@@ -29,12 +29,12 @@ static SCOPE_SPANS: Message = Message {
 static SPAN: Message = Message {
     name: "Span",
     fields: &[
-        one(1, "traceId", Bytes),
-        one(2, "spanId", Bytes),
+        one(1, "traceId", Id),
+        one(2, "spanId", Id),
         one(3, "traceState", String),
-        one(4, "parentSpanId", Bytes),
+        one(4, "parentSpanId", Id),
         one(5, "name", String),
-        one(6, "kind", Enum),
+        one(6, "kind", Enum(SPAN_KIND)),
         one(7, "startTimeUnixNano", Fixed64),
         one(8, "endTimeUnixNano", Fixed64),
         many(9, "attributes", Nested(&KEY_VALUE)),
@@ -61,8 +61,8 @@ static EVENT: Message = Message {
 static LINK: Message = Message {
     name: "Span.Link",
     fields: &[
-        one(1, "traceId", Bytes),
-        one(2, "spanId", Bytes),
+        one(1, "traceId", Id),
+        one(2, "spanId", Id),
         one(3, "traceState", String),
         many(4, "attributes", Nested(&KEY_VALUE)),
         one(5, "droppedAttributesCount", Uint32),
@@ -72,5 +72,16 @@ static LINK: Message = Message {
 
 static STATUS: Message = Message {
     name: "Status",
-    fields: &[one(2, "message", String), one(3, "code", Enum)],
+    fields: &[one(2, "message", String), one(3, "code", Enum(STATUS_CODE))],
 };
+
+const SPAN_KIND: &[&str] = &[
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+
+const STATUS_CODE: &[&str] = &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];

@@ -1,0 +1,362 @@
+//! Protobuf to JSON.
+//!
+//! JSON wants a field's values together, protobuf lets them lie anywhere, and merges the parts of
+//! a message that comes twice. So each message is surveyed first. Almost always its fields lie as
+//! JSON wants them, and are written as they come; else they are looked for, one after the other.
+
+use super::{EncodeError, lookup, text};
+use crate::Rope;
+use crate::field::{Field, Fields, Malformed, MalformedKind, WireType};
+use crate::otlp::NESTING_MAX;
+use crate::otlp::fields::{ANY_VALUE, FieldSpec, Kind, Message};
+use crate::rope::Cursor;
+use crate::varint;
+use std::ops::Range;
+use std::ptr;
+
+/// The most parts that one message may be merged from. No writer makes more than one on purpose.
+pub(super) const PARTS_MAX: usize = 64;
+
+/// Reads one message and appends it as an object.
+pub(super) fn encode(
+    message: &'static Message,
+    bytes: &Rope,
+    cap: usize,
+    out: Vec<u8>,
+) -> Result<Vec<u8>, EncodeError> {
+    let limit = out.len().saturating_add(cap);
+    let mut encoder = Encoder {
+        parts: vec![bytes.cursor()],
+        frames: Vec::with_capacity(16),
+        out,
+    };
+    encoder.enter(message, 0, 0)?;
+    while !encoder.frames.is_empty() {
+        encoder.step()?;
+        if encoder.out.len() > limit {
+            return Err(EncodeError::TooLarge { cap });
+        }
+    }
+    Ok(encoder.out)
+}
+
+struct Encoder<'a> {
+    /// The bytes of the messages that are open, each a range of this.
+    parts: Vec<Cursor<'a>>,
+    /// The messages that are open, outermost first.
+    ///
+    /// Invariant: at most as many as the schema is deep, and three for each of [`NESTING_MAX`]
+    /// attribute values in one another.
+    frames: Vec<Frame<'a>>,
+    out: Vec<u8>,
+}
+
+/// An open message.
+struct Frame<'a> {
+    message: &'static Message,
+    parts: Range<usize>,
+    /// The part that is being read, and what is left of it.
+    part: usize,
+    fields: Fields<'a>,
+    order: Order,
+    /// The index of the field whose array is open.
+    array: Option<usize>,
+    /// Where the search for the next field begins.
+    hint: usize,
+    /// Attribute values that are open, this one included.
+    nesting: usize,
+}
+
+/// In which order fields are written.
+#[derive(Clone, Copy)]
+enum Order {
+    AsTheyCome,
+    /// Those whose bit is set, by their index in the message, in one reading for each.
+    ByField {
+        left: u64,
+    },
+}
+
+/// What a message holds.
+struct Survey {
+    /// One bit for each field that is there and counts: of a oneof, the last one.
+    present: u64,
+    /// Whether each field's values lie together, and only repeated fields have several.
+    is_in_order: bool,
+}
+
+impl<'a> Encoder<'a> {
+    /// Writes the next field of the innermost message, or its end. Fields that are messages are
+    /// entered, not written.
+    fn step(&mut self) -> Result<(), EncodeError> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        let Some((index, field)) = frame.next_field(&self.parts)? else {
+            frame.close_array(&mut self.out);
+            self.out.push(b'}');
+            self.parts.truncate(frame.parts.start);
+            self.frames.pop();
+            return Ok(());
+        };
+        let spec = &frame.message.fields[index];
+        frame.begin_value(index, &mut self.out);
+        let nesting = frame.nesting;
+        match (spec.kind, frame.order) {
+            (Kind::Message(message), Order::ByField { .. }) if !spec.repeated => {
+                let start = self.parts.len();
+                frame.gather_parts(spec, &mut self.parts)?;
+                frame.advance(&self.parts);
+                self.enter(message, start, nesting)
+            }
+            (Kind::Message(message), _) => {
+                let start = self.parts.len();
+                self.parts.push(field.content()?);
+                self.enter(message, start, nesting)
+            }
+            (kind, Order::ByField { .. }) if !spec.repeated => {
+                let last = frame.last_value(spec, &self.parts)?.unwrap_or(field);
+                frame.advance(&self.parts);
+                Ok(scalar(kind, &last, &mut self.out)?)
+            }
+            (kind, _) if spec.repeated && is_packed(kind, &field) => {
+                Ok(packed(kind, field.payload, &mut self.out)?)
+            }
+            (kind, _) => Ok(scalar(kind, &field, &mut self.out)?),
+        }
+    }
+
+    /// Begins the message whose parts are the last ones, from `start` on.
+    fn enter(
+        &mut self,
+        message: &'static Message,
+        start: usize,
+        outer_nesting: usize,
+    ) -> Result<(), EncodeError> {
+        let parts = start..self.parts.len();
+        let first = self.parts[start];
+        let nesting = outer_nesting + usize::from(ptr::eq(message, &raw const ANY_VALUE));
+        if nesting > NESTING_MAX {
+            return Err(EncodeError::Malformed(Malformed {
+                offset: first.offset(),
+                kind: MalformedKind::TooDeep,
+            }));
+        }
+        let survey = survey(message, &self.parts[parts.clone()])?;
+        self.out.push(b'{');
+        self.frames.push(Frame {
+            message,
+            part: parts.start,
+            parts,
+            fields: Fields::new(first),
+            order: if survey.is_in_order {
+                Order::AsTheyCome
+            } else {
+                Order::ByField {
+                    left: survey.present,
+                }
+            },
+            array: None,
+            hint: 0,
+            nesting,
+        });
+        Ok(())
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The next field to write, with its index in the message.
+    fn next_field(
+        &mut self,
+        parts: &[Cursor<'a>],
+    ) -> Result<Option<(usize, Field<'a>)>, Malformed> {
+        loop {
+            let Some(field) = self.fields.next() else {
+                if self.part + 1 < self.parts.end {
+                    self.part += 1;
+                    self.fields = Fields::new(parts[self.part]);
+                } else if !self.advance(parts) {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let field = field?;
+            let Some(index) = lookup::by_number(self.message, field.number, self.hint) else {
+                continue;
+            };
+            self.hint = index;
+            match self.order {
+                Order::ByField { left } if left.trailing_zeros() as usize != index => {}
+                _ => return Ok(Some((index, field))),
+            }
+        }
+    }
+
+    /// Goes back to the beginning for the next field by index; `false` if there is none.
+    fn advance(&mut self, parts: &[Cursor<'a>]) -> bool {
+        let Order::ByField { left } = &mut self.order else {
+            return false;
+        };
+        // Clears the lowest bit.
+        *left &= left.wrapping_sub(1);
+        self.part = self.parts.start;
+        self.fields = Fields::new(parts[self.part]);
+        *left != 0
+    }
+
+    /// Writes what stands before a value: the key, unless the value is one more of an array.
+    fn begin_value(&mut self, index: usize, out: &mut Vec<u8>) {
+        if self.array == Some(index) {
+            text::comma(out);
+            return;
+        }
+        self.close_array(out);
+        let field = &self.message.fields[index];
+        text::key(field.name, out);
+        if field.repeated {
+            out.push(b'[');
+            self.array = Some(index);
+        }
+    }
+
+    fn close_array(&mut self, out: &mut Vec<u8>) {
+        if self.array.take().is_some() {
+            out.push(b']');
+        }
+    }
+
+    /// The last value of a field that counts once.
+    fn last_value(
+        &self,
+        spec: &FieldSpec,
+        parts: &[Cursor<'a>],
+    ) -> Result<Option<Field<'a>>, Malformed> {
+        let mut last = None;
+        for part in &parts[self.parts.clone()] {
+            for field in Fields::new(*part) {
+                let field = field?;
+                if field.number == spec.number {
+                    last = Some(field);
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    /// Appends to `parts` all that a message field is merged from: of a oneof, what comes after
+    /// the last other choice.
+    fn gather_parts(
+        &self,
+        spec: &FieldSpec,
+        parts: &mut Vec<Cursor<'a>>,
+    ) -> Result<(), EncodeError> {
+        let start = parts.len();
+        for own in self.parts.clone() {
+            for field in Fields::new(parts[own]) {
+                let field = field?;
+                if field.number == spec.number {
+                    parts.push(field.content()?);
+                    if parts.len() - start > PARTS_MAX {
+                        return Err(EncodeError::TooManyParts {
+                            offset: field.whole.end(),
+                        });
+                    }
+                } else if spec.choice && self.is_choice(field.number) {
+                    parts.truncate(start);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_choice(&self, number: u32) -> bool {
+        lookup::by_number(self.message, number, self.hint)
+            .is_some_and(|index| self.message.fields[index].choice)
+    }
+}
+
+/// Cost: one pass over the tags.
+fn survey(message: &Message, parts: &[Cursor<'_>]) -> Result<Survey, Malformed> {
+    let mut survey = Survey {
+        present: 0,
+        is_in_order: true,
+    };
+    let mut last = 0;
+    let mut chosen = None;
+    for part in parts {
+        for field in Fields::new(*part) {
+            let Some(index) = lookup::by_number(message, field?.number, last) else {
+                continue;
+            };
+            let spec = &message.fields[index];
+            let bit = 1 << index;
+            if survey.present & bit != 0 && (!spec.repeated || index != last) {
+                survey.is_in_order = false;
+            }
+            survey.present |= bit;
+            last = index;
+            if spec.choice
+                && let Some(other) = chosen.replace(index)
+                && other != index
+            {
+                survey.is_in_order = false;
+                survey.present &= !(1 << other);
+            }
+        }
+    }
+    Ok(survey)
+}
+
+/// Repeated numbers come packed or one by one; both must be read.
+fn is_packed(kind: Kind, field: &Field<'_>) -> bool {
+    field.wire_type == WireType::Len && kind.wire_type() != WireType::Len
+}
+
+fn packed(kind: Kind, mut values: Cursor<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    while !values.is_empty() {
+        let offset = values.offset();
+        let truncated = |_| Malformed {
+            offset,
+            kind: MalformedKind::Truncated,
+        };
+        let bits = match kind.wire_type() {
+            WireType::I64 => u64::from_le_bytes(values.read_array().map_err(truncated)?),
+            WireType::I32 => u32::from_le_bytes(values.read_array().map_err(truncated)?).into(),
+            WireType::Varint | WireType::Len => varint::read(&mut values)?,
+        };
+        text::comma(out);
+        number(kind, bits, out);
+    }
+    Ok(())
+}
+
+fn scalar(kind: Kind, field: &Field<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    match kind {
+        Kind::String => text::string(&field.content()?.bytes(), out),
+        Kind::Bytes => text::bytes(&field.content()?.bytes(), out),
+        Kind::Id => text::hex(&field.content()?.bytes(), out),
+        _ => {
+            let bits = match kind.wire_type() {
+                WireType::I64 => field.fixed64()?,
+                WireType::I32 => field.fixed32()?.into(),
+                WireType::Varint | WireType::Len => field.varint()?,
+            };
+            number(kind, bits, out);
+        }
+    }
+    Ok(())
+}
+
+/// Writes a number that stands on the wire as `bits`; what is wider than its type is cut off, as
+/// protobuf does.
+fn number(kind: Kind, bits: u64, out: &mut Vec<u8>) {
+    match kind {
+        Kind::Bool => text::boolean(bits != 0, out),
+        Kind::Int32 | Kind::Enum(_) => text::signed(i64::from(bits as i32), out),
+        Kind::Uint32 | Kind::Fixed32 => text::unsigned(u64::from(bits as u32), out),
+        Kind::Sint32 => text::signed(varint::from_zigzag(u64::from(bits as u32)), out),
+        Kind::Int64 | Kind::Sfixed64 => text::quoted(out, |out| text::signed(bits as i64, out)),
+        Kind::Double => text::double(f64::from_bits(bits), out),
+        _ => text::quoted(out, |out| text::unsigned(bits, out)),
+    }
+}
