@@ -122,8 +122,10 @@ pub struct GrpcReply {
 ///
 /// For each connection: `opened` once, first, and `closed` once, last, if it was given terms.
 /// For each request: `head` once; after `Admission::Receive`, `reserve` any number of times, then
-/// exactly one of `complete` and `abandon`; after a `complete` that returned `None`, one reply by
-/// mailbox or one `abandon` (the sender left), whichever is first.
+/// exactly one of `complete` and `abandon`, unless a `reserve` that refused has ended the request;
+/// after a `complete` that returned `None`, one reply by mailbox or one `abandon` (the sender left,
+/// or the deadline passed and `net` answered), whichever is first. An ended request's id may be
+/// used again at once: `net` looks through its mailbox before it abandons.
 pub trait Inbound {
     /// A connection was accepted. `None`: the cap is reached, close it without a word.
     fn opened(&self, listener: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms>;

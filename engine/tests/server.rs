@@ -10,6 +10,8 @@ mod grpc;
 mod http1;
 #[path = "server/http2.rs"]
 mod http2;
+#[path = "server/hyper.rs"]
+mod hyper_client;
 #[path = "server/rig.rs"]
 mod rig;
 #[path = "server/sockets.rs"]
