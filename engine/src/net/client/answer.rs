@@ -3,10 +3,15 @@
 use crate::exchange::{Answer, Failure, Framing};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tailrace_codec::Rope;
 use tailrace_codec::compress::{Decompressor, Encoding, InflateError};
 use tailrace_codec::grpc::{self, Code, Frame, FrameError};
+
+/// Names as the header map has them: a name given as text is parsed for each look.
+static STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+static DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// Makes answers of responses.
 pub(super) struct Reader {
@@ -85,9 +90,8 @@ impl Reader {
             trailers,
             body,
         } = response;
-        let in_trailers =
-            trailers.and_then(|trailers| Some((trailers.get("grpc-status")?, trailers)));
-        let in_headers = || Some((headers.get("grpc-status")?, headers));
+        let in_trailers = trailers.and_then(|trailers| Some((trailers.get(&STATUS)?, trailers)));
+        let in_headers = || Some((headers.get(&STATUS)?, headers));
         let Some((code, carrier)) = in_trailers.or_else(in_headers) else {
             return Answer::Grpc {
                 code: code_of_http_status(*status),
@@ -105,10 +109,8 @@ impl Reader {
             },
             _ => Bytes::new(),
         };
-        let text = carrier.get("grpc-message").map(HeaderValue::as_bytes);
-        let details = carrier
-            .get("grpc-status-details-bin")
-            .map(HeaderValue::as_bytes);
+        let text = carrier.get(&MESSAGE).map(HeaderValue::as_bytes);
+        let details = carrier.get(&DETAILS).map(HeaderValue::as_bytes);
         // A status must not be lost because its details are broken.
         let details = details.and_then(|details| grpc::decode_details(details).ok());
         Answer::Grpc {
@@ -203,7 +205,7 @@ mod tests {
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let fields = fields.iter().map(|(name, value)| {
             (
-                http::HeaderName::from_static(name),
+                HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             )
         });
