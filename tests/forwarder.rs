@@ -69,7 +69,7 @@ macro_rules! on_each_runtime {
 pub struct Forwarder {
     child: Child,
     folder: Folder,
-    /// `{"listeners": [{"component", "protocol", "address"}]}`, as the ready file has it.
+    /// `{"listening": [{"component", "protocol", "address"}]}`, as the ready file has it.
     ready: Value,
 }
 
@@ -127,7 +127,7 @@ impl Forwarder {
 
     /// Where `component` listens for `protocol`, from the ready file.
     pub fn address(&self, component: &str, protocol: &str) -> SocketAddr {
-        let listeners = self.ready["listeners"].as_array();
+        let listeners = self.ready["listening"].as_array();
         let listener = listeners.into_iter().flatten().find(|listener| {
             listener["component"] == component && listener["protocol"] == protocol
         });
@@ -143,8 +143,8 @@ impl Forwarder {
 
     /// The text that Prometheus would fetch.
     pub fn metrics(&self) -> String {
-        let (status, body) = get(self.address("telemetry", "http"), "/metrics")
-            .expect("the metrics endpoint answers");
+        let (status, body) =
+            get(self.address("metrics", "http"), "/metrics").expect("the metrics endpoint answers");
         assert_eq!(status, 200, "{body}");
         body
     }
