@@ -1,9 +1,8 @@
 //! How fast and how often to send: pure arithmetic over time, fed by verdicts.
 
 pub mod backoff;
+pub mod estimate;
 pub mod random;
-pub mod throttle;
 
 pub use backoff::{Backoff, BackoffRule, Next};
 pub use random::Random;
-pub use throttle::Throttle;

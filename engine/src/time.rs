@@ -13,6 +13,14 @@ impl Instant {
     /// Later than any moment that will come: 584 years.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// The moment so long before this one, at the earliest the first.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// The time passed since `earlier`, zero where `earlier` is not in the past.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -1,0 +1,39 @@
+//! Batches: what is sent together as one export call, and when it is full enough to go.
+//!
+//! A batch is a list of [`Part`]s. A part is a whole payload of the store or a piece cut out of
+//! one; nothing is copied when parts are put together. Batches are formed as late as possible,
+//! when a slot to send them is free: until then payloads lie in their lane's ring, where priority,
+//! fairness and size limits can still be decided.
+
+mod open;
+mod size;
+
+pub use open::{Batching, OpenBatches, SealCause, Sealed};
+pub use size::{Size, Sizer};
+
+use crate::memory::PayloadId;
+use crate::memory::store::{Metadata, Store};
+use crate::time::Instant;
+use tailrace_codec::Rope;
+
+/// What one lane holds of one payload: all of it, or a piece.
+#[derive(Debug)]
+pub struct Part {
+    pub payload: PayloadId,
+    /// The piece's own bytes; `None` for the whole payload, whose bytes are in the store.
+    pub piece: Option<Box<Rope>>,
+    pub size: Size,
+    /// Parts of different metadata never stand in one batch.
+    pub metadata: Option<Metadata>,
+    pub arrived: Instant,
+}
+
+impl Part {
+    /// The part's bytes. Cost: one reference count per slice.
+    pub fn body(&self, store: &Store) -> Rope {
+        match &self.piece {
+            Some(piece) => Rope::clone(piece),
+            None => store.get(self.payload).body.clone(),
+        }
+    }
+}
