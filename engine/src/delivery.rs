@@ -4,4 +4,4 @@ pub mod recovery;
 pub mod verdict;
 
 pub use recovery::{Cut, Divisible, Limits, Recovery, Rejected, Why};
-pub use verdict::{Cause, Sent, SizeLimit, TooLarge, Verdict, verdict};
+pub use verdict::{Sent, TooLarge, Verdict, verdict};

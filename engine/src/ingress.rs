@@ -18,7 +18,9 @@ mod refusal;
 mod reply;
 
 pub use cors::{Cors, CorsRule};
-pub use metadata::{Metadata, MetadataKeys, SharedMetadata};
+pub use metadata::{MetadataKeys, SharedMetadata};
+
+use crate::memory::store::Metadata;
 pub use refusal::{Fault, Refusal};
 pub use reply::{Outcome, ReplyKind};
 
@@ -83,8 +85,6 @@ impl Default for Paths {
 pub struct Signals(u8);
 
 impl Signals {
-    pub const ALL: Self = Self(0b1111);
-
     pub const fn with(self, signal: Signal) -> Self {
         Self(self.0 | 1 << signal as u8)
     }

@@ -130,7 +130,8 @@ impl<P: Divisible> Recovery<P> {
         Some(piece)
     }
 
-    pub fn is_done(&self) -> bool {
+    #[cfg(test)]
+    fn is_done(&self) -> bool {
         self.open == 0 && self.waiting.is_empty()
     }
 

@@ -6,7 +6,7 @@
 mod limit;
 mod retry_after;
 
-pub use limit::{SizeLimit, TooLarge};
+pub use limit::TooLarge;
 
 use crate::exchange::{Answer, Failure, Framing};
 use crate::units::ItemCount;

@@ -1,11 +1,9 @@
 //! Request headers that go with a payload: `include_metadata`.
 
+use crate::memory::store::Metadata;
 use ::http::{HeaderName, request};
 use std::collections::HashSet;
 use std::rc::Rc;
-
-/// Values of a request's headers by name, in the order of the configuration.
-pub type Metadata = Rc<[(Box<str>, Box<[Box<str>]>)]>;
 
 /// The headers to keep, in the order of the configuration.
 ///

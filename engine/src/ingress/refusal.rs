@@ -110,6 +110,7 @@ impl Refusal {
     }
 
     /// Whether the same request may succeed later.
+    #[cfg(test)]
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Full { .. }

@@ -60,10 +60,6 @@ impl ReplyKind {
         }
     }
 
-    pub const fn signal(&self) -> Signal {
-        self.signal
-    }
-
     /// Cost: for gRPC nothing, for HTTP one header map.
     pub fn success(&self, outcome: Outcome<'_>) -> Reply {
         let partial = match outcome {

@@ -34,7 +34,7 @@ const CALLS: [(&str, Signal); 4] = [
 fn receiver(protocol: Protocol) -> Receiver {
     Receiver {
         protocol,
-        signals: Signals::ALL,
+        signals: Signal::ALL.into_iter().collect(),
         message_max: 1 << 20,
         metadata_keys: MetadataKeys::default(),
     }

@@ -1,3 +1,4 @@
+use super::limit::SizeLimit;
 use super::*;
 use http::HeaderValue;
 use http::header::RETRY_AFTER;

@@ -1,0 +1,104 @@
+//! How much of its sending a busy shard gives to an idle one.
+//!
+//! Connections are spread over shards by the kernel, load is not: one sender with one connection
+//! keeps one shard busy and leaves the others idle. Reading and admitting a request must happen
+//! where its connection is; compressing, framing and sending a batch can happen anywhere. So the
+//! share of batches that leave is raised while a peer is clearly less busy, and lowered again when
+//! it is not: an integral controller with a dead band, moved a tenth of a second at a time.
+
+use crate::units::ShardId;
+
+/// Busy time of a shard in thousandths.
+pub type BusyPermille = u32;
+
+/// Below this nothing leaves: a shard that is half idle sends its own batches soonest.
+const BUSY_MIN: BusyPermille = 500;
+/// Peers whose busy times differ by less than this are alike.
+const DEAD_BAND: BusyPermille = 100;
+/// How much of the difference the share follows at each update.
+const GAIN: f32 = 0.25;
+
+/// Decides batch by batch whether it is sent by a peer.
+#[derive(Debug, Default)]
+pub struct Balance {
+    /// Share of batches that leave, 0 to 1.
+    share: f32,
+    owed: f32,
+    peer: Option<ShardId>,
+}
+
+impl Balance {
+    /// The busy times of all shards, this one's at `own`. Called about ten times a second.
+    pub fn update(&mut self, busy: &[BusyPermille], own: usize) {
+        let others = busy.iter().enumerate().filter(|(index, _)| *index != own);
+        let Some((peer, least)) = others.min_by_key(|(_, busy)| **busy) else {
+            return;
+        };
+        self.peer = u32::try_from(peer).ok().map(ShardId);
+        let mine = busy[own];
+        let wanted = if mine < BUSY_MIN {
+            -1.0
+        } else {
+            difference(mine, *least)
+        };
+        self.share = wanted.mul_add(GAIN, self.share).clamp(0.0, 1.0);
+    }
+
+    /// The peer that sends the next batch; `None` for this shard itself.
+    pub fn next_peer(&mut self) -> Option<ShardId> {
+        self.owed += self.share;
+        if self.owed < 1.0 {
+            return None;
+        }
+        self.owed -= 1.0;
+        self.peer
+    }
+}
+
+/// How far apart two busy times are, -1 to 1, 0 within the dead band.
+fn difference(mine: BusyPermille, other: BusyPermille) -> f32 {
+    if mine.abs_diff(other) < DEAD_BAND {
+        return 0.0;
+    }
+    let apart = mine.abs_diff(other) as f32 / 1000.0;
+    if mine > other { apart } else { -apart }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaving(balance: &mut Balance) -> usize {
+        (0..100).filter(|_| balance.next_peer().is_some()).count()
+    }
+
+    #[test]
+    fn a_shard_with_time_keeps_its_batches() {
+        let mut balance = Balance::default();
+        balance.update(&[400, 0], 0);
+        assert_eq!(leaving(&mut balance), 0);
+    }
+
+    #[test]
+    fn a_busy_shard_gives_more_and_more_until_both_are_alike() {
+        let mut balance = Balance::default();
+        balance.update(&[1000, 0, 300], 0);
+        assert_eq!(balance.next_peer(), None);
+        let first = leaving(&mut balance);
+        balance.update(&[900, 200, 300], 0);
+        let second = leaving(&mut balance);
+        assert!(0 < first && first < second, "{first} then {second}");
+        balance.update(&[700, 650, 700], 0);
+        assert!(
+            leaving(&mut balance).abs_diff(second) <= 1,
+            "within the dead band it stays"
+        );
+    }
+
+    #[test]
+    fn one_shard_alone_has_no_peer() {
+        let mut balance = Balance::default();
+        balance.update(&[1000], 0);
+        assert_eq!(leaving(&mut balance), 0);
+    }
+}

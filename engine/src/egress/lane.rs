@@ -1,0 +1,253 @@
+//! One exporter instance in one shard: what waits for it, what is on its way, what comes back.
+//!
+//! ```text
+//!   admit --> waiting --> open --> ready --> in flight --> delivered | rejected | dropped
+//!             (ring)    (batches) (sealed)     |    ^
+//!                                              v    |
+//!                                           backing off
+//! ```
+//!
+//! A batch occupies one of the lane's slots from its first try to its end, backing off included,
+//! as a consumer of the Collector's sending queue does. No bytes move here: parts name payloads
+//! of the store, and the wire body is put together when a batch is taken for sending.
+
+mod cut;
+mod settle;
+mod slots;
+
+pub use settle::{Conclusion, Context};
+pub use slots::BatchId;
+
+use crate::batch::{Batching, OpenBatches, Part, SealCause, Sealed, Size, Sizer};
+use crate::delivery::Limits;
+use crate::flow::BackoffRule;
+use crate::memory::{PayloadId, Store};
+use crate::telemetry::LaneCounters;
+use crate::time::Instant;
+use cut::Cutter;
+use slots::{Batch, Slots};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tailrace_codec::Signal;
+
+/// What a lane is told once: its share of the exporter's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneSettings {
+    pub signal: Signal,
+    /// Batches that may be on their way at once.
+    pub slots: usize,
+    /// The queue's limit in its own measure, and in bytes whatever the measure.
+    pub queue: QueueLimit,
+    pub batching: Option<Batching>,
+    pub retry: BackoffRule,
+    /// Whether the receiver's answer waits for this lane's verdict.
+    pub waits: bool,
+}
+
+/// How much may be in the lane at once, from admission to settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimit {
+    pub sizer: Sizer,
+    pub max: u64,
+    /// A full queue holds the sender back instead of refusing.
+    pub block_on_overflow: bool,
+}
+
+/// One part has come to its end; the payload may be let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement {
+    pub payload: PayloadId,
+    pub outcome: Outcome,
+}
+
+/// How a part ended, best first: a request with several parts is answered by the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Delivered,
+    /// Some items were refused by the destination, for good.
+    Partial {
+        rejected_items: u64,
+    },
+    /// Not delivered and given up; the sender may try again.
+    Unavailable {
+        after: Option<Duration>,
+    },
+    /// Refused by the destination, for good.
+    Refused,
+}
+
+/// One exporter instance in one shard.
+///
+/// Invariant: every admitted item is counted in exactly one place
+/// ([`LaneCounters::unaccounted`] is 0) after every call.
+#[derive(Debug)]
+pub struct Lane {
+    settings: LaneSettings,
+    waiting: VecDeque<Part>,
+    open: Option<OpenBatches>,
+    /// Sealed and waiting for a slot: pieces and unmerged parts to be sent again, oldest first.
+    ready: VecDeque<Batch>,
+    slots: Slots,
+    settled: VecDeque<Settlement>,
+    /// Everything from admission to settlement.
+    held: Size,
+    /// What the destination has taught us by refusing.
+    limits: Limits,
+    flushing: bool,
+    counters: LaneCounters,
+}
+
+impl Lane {
+    pub fn new(settings: LaneSettings) -> Self {
+        Self {
+            open: settings.batching.map(OpenBatches::new),
+            slots: Slots::new(settings.slots),
+            settings,
+            waiting: VecDeque::new(),
+            ready: VecDeque::new(),
+            settled: VecDeque::new(),
+            held: Size::ZERO,
+            limits: Limits::default(),
+            flushing: false,
+            counters: LaneCounters::default(),
+        }
+    }
+
+    pub const fn settings(&self) -> &LaneSettings {
+        &self.settings
+    }
+
+    /// The counters, with the gauges of this moment.
+    pub fn counters(&self) -> LaneCounters {
+        let mut counters = self.counters.clone();
+        counters.queue_size = self.queue_size();
+        counters.queue_capacity = self.settings.queue.max;
+        counters.requests_in_flight = self.slots.len() as u64;
+        counters.metadata_cardinality = self.open.as_ref().map_or(0, OpenBatches::len) as u64;
+        counters
+    }
+
+    /// What is in the lane, from admission to settlement.
+    pub const fn held(&self) -> Size {
+        self.held
+    }
+
+    /// The fill of the queue in its own measure.
+    pub const fn queue_size(&self) -> u64 {
+        self.held.by(self.settings.queue.sizer)
+    }
+
+    /// Whether a payload of this size may come in. An empty lane takes any: a payload larger than
+    /// the whole queue could otherwise never pass.
+    pub fn has_room(&self, size: Size) -> bool {
+        let limit = self.settings.queue;
+        let after = self.queue_size() + size.by(limit.sizer);
+        after <= limit.max || self.held.requests == 0
+    }
+
+    /// Takes a part in. The caller has asked [`has_room`](Self::has_room) of every lane first, and
+    /// holds the payload for this lane.
+    pub fn admit(&mut self, part: Part) {
+        self.held += part.size;
+        self.counters.admitted += part.size.items;
+        self.counters.waiting += part.size.items;
+        self.waiting.push_back(part);
+    }
+
+    /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.
+    pub fn poll_send(&mut self, store: &mut Store, now: Instant) -> Option<BatchId> {
+        if let Some(id) = self.slots.take_due(now) {
+            let items = self.slots.get(id).size.items;
+            self.counters.backing_off -= items;
+            self.counters.in_flight += items;
+            return Some(id);
+        }
+        if self.slots.is_full() {
+            return None;
+        }
+        let batch = self.next_batch(store, now)?;
+        self.counters.in_flight += batch.size.items;
+        Some(self.slots.occupy(batch, now))
+    }
+
+    /// The parts of a batch that is on its way.
+    pub fn parts(&self, batch: BatchId) -> &[Part] {
+        &self.slots.get(batch).parts
+    }
+
+    /// One part that has ended, until `None`.
+    pub fn poll_settled(&mut self) -> Option<Settlement> {
+        self.settled.pop_front()
+    }
+
+    /// When [`poll_send`](Self::poll_send) should be asked again though nothing happened.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let backoff = self.slots.next_due();
+        let flush = if self.slots.is_full() {
+            None
+        } else {
+            self.open.as_ref().and_then(OpenBatches::next_timeout)
+        };
+        [backoff, flush].into_iter().flatten().min()
+    }
+
+    /// From now on batches go as they are, however small, and backoffs end at once.
+    pub fn flush(&mut self) {
+        self.flushing = true;
+        self.slots.all_due();
+    }
+
+    /// The next batch for a free slot: first what was sent before, then what came first.
+    fn next_batch(&mut self, store: &mut Store, now: Instant) -> Option<Batch> {
+        if let Some(batch) = self.ready.pop_front() {
+            self.counters.waiting -= batch.size.items;
+            return Some(batch);
+        }
+        let batch = self.new_batch(store, now)?;
+        self.counters.batch_items.record(batch.size.items);
+        self.counters.batch_bytes.record(batch.size.bytes);
+        match self.limits.bytes_max() {
+            Some(max) if batch.size.bytes > max => Some(self.fit(batch, store)),
+            _ => Some(batch),
+        }
+    }
+
+    fn new_batch(&mut self, store: &mut Store, now: Instant) -> Option<Batch> {
+        if self.open.is_none() {
+            let part = self.waiting.pop_front()?;
+            self.counters.waiting -= part.size.items;
+            return Some(Batch::new(vec![part], None));
+        }
+        let sealed = self.fill(store, now)?;
+        self.counters.open -= sealed.size.items;
+        match sealed.cause {
+            SealCause::Size => self.counters.batches_by_size += 1,
+            SealCause::Age | SealCause::Flush => self.counters.batches_by_timeout += 1,
+        }
+        Some(Batch::new(sealed.parts, None))
+    }
+
+    /// Moves waiting parts into open batches until one is sealed.
+    fn fill(&mut self, store: &mut Store, now: Instant) -> Option<Sealed> {
+        let mut cutter = Cutter::new(&self.settings, store, &mut self.held);
+        let open = self.open.as_mut()?;
+        let sizer = open.sizer();
+        while let Some(part) = self.waiting.pop_front() {
+            self.counters.waiting -= part.size.items;
+            self.counters.open += part.size.items;
+            let added = open.add(part, &mut |part, room| cutter.fill(part, sizer, room));
+            if let Some(rest) = added.rest {
+                self.counters.open -= rest.size.items;
+                self.counters.waiting += rest.size.items;
+                self.waiting.push_front(rest);
+            }
+            if added.sealed.is_some() {
+                return added.sealed;
+            }
+        }
+        match open.seal_aged(now) {
+            None if self.flushing => open.seal_any(),
+            aged => aged,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Cutting parts: the store must know each piece as a holder of its payload.
+
+use super::LaneSettings;
+use crate::batch::{Part, Size, Sizer};
+use crate::delivery::{Cut, Divisible};
+use crate::memory::Store;
+use tailrace_codec::Signal;
+use tailrace_codec::otlp::{self, Piece, SplitLimit};
+
+impl Divisible for Part {
+    fn items(&self) -> u64 {
+        self.size.items
+    }
+
+    fn bytes(&self) -> u64 {
+        self.size.bytes
+    }
+}
+
+/// Cuts the parts of one lane.
+#[derive(Debug)]
+pub(super) struct Cutter<'a> {
+    signal: Signal,
+    /// Whether the receiver's answer waits for the pieces.
+    awaited: bool,
+    store: &'a mut Store,
+    /// What the lane holds: each piece repeats the headers around its cut, so together they are
+    /// larger than the whole.
+    held: &'a mut Size,
+}
+
+impl<'a> Cutter<'a> {
+    pub const fn new(settings: &LaneSettings, store: &'a mut Store, held: &'a mut Size) -> Self {
+        Self {
+            signal: settings.signal,
+            awaited: settings.waits,
+            store,
+            held,
+        }
+    }
+
+    /// Cuts a part so that the head holds at most what `cut` says, or gives it back whole.
+    pub fn cut(&mut self, part: Part, cut: Cut) -> Result<(Part, Part), Part> {
+        let limit = match cut {
+            Cut::Items(items) => SplitLimit {
+                items: Some(items),
+                bytes: None,
+            },
+            Cut::Bytes(bytes) => SplitLimit {
+                items: None,
+                bytes: Some(bytes),
+            },
+        };
+        let body = part.body(self.store);
+        // The payload was scanned when it was admitted, so its borders are sound.
+        match otlp::cut(self.signal, &body, part.size.items, limit) {
+            Ok(Some((head, tail))) => Ok(self.pieces(part, head, tail)),
+            Ok(None) | Err(_) => Err(part),
+        }
+    }
+
+    /// As [`cut`](Self::cut), for the room that is left in a batch.
+    pub fn fill(&mut self, part: Part, sizer: Sizer, room: u64) -> Result<(Part, Part), Part> {
+        match sizer {
+            _ if room == 0 => Err(part),
+            Sizer::Items => self.cut(part, Cut::Items(room)),
+            Sizer::Bytes => match self.cut(part, Cut::Bytes(room)) {
+                // Its first item alone is over the room: the part waits for the next batch.
+                Ok((head, tail)) if head.size.bytes > room => Err(self.rejoin(head, tail)),
+                cut => cut,
+            },
+            Sizer::Requests => Err(part),
+        }
+    }
+
+    fn pieces(&mut self, part: Part, head: Piece, tail: Piece) -> (Part, Part) {
+        self.store.hold(part.payload, self.awaited);
+        let piece = |piece: Piece, requests: u64| Part {
+            payload: part.payload,
+            size: Size {
+                requests,
+                items: piece.items,
+                bytes: piece.body.len() as u64,
+            },
+            piece: Some(Box::new(piece.body)),
+            metadata: part.metadata.clone(),
+            arrived: part.arrived,
+        };
+        let (head, tail) = (piece(head, part.size.requests), piece(tail, 0));
+        *self.held += head.size + tail.size;
+        *self.held -= part.size;
+        (head, tail)
+    }
+
+    fn rejoin(&mut self, head: Part, tail: Part) -> Part {
+        let mut body = head.body(self.store);
+        body.append(tail.body(self.store));
+        // The part that comes back still holds the payload: not its last holder.
+        self.store.release(tail.payload, self.awaited);
+        let size = Size {
+            bytes: body.len() as u64,
+            ..head.size + tail.size
+        };
+        *self.held -= head.size + tail.size;
+        *self.held += size;
+        Part {
+            piece: Some(Box::new(body)),
+            size,
+            ..head
+        }
+    }
+}

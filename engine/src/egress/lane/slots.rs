@@ -1,0 +1,167 @@
+//! The batches on their way: each holds one of the lane's slots from its first try to its end.
+
+use crate::batch::{Part, Size};
+use crate::delivery::Recovery;
+use crate::flow::{Backoff, BackoffRule, Next, Random};
+use crate::time::Instant;
+use slab::Slab;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A batch that holds a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BatchId(u32);
+
+/// What the pieces of a batch that was taken apart have in common.
+pub(super) type SharedRecovery = Rc<RefCell<Recovery<Part>>>;
+
+/// Parts that are sent together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub parts: Vec<Part>,
+    pub size: Size,
+    /// For a piece of a batch that was refused or too large.
+    pub recovery: Option<SharedRecovery>,
+}
+
+impl Batch {
+    pub fn new(parts: Vec<Part>, recovery: Option<SharedRecovery>) -> Self {
+        let size = parts.iter().fold(Size::ZERO, |sum, part| sum + part.size);
+        Self {
+            parts,
+            size,
+            recovery,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    batch: Batch,
+    first_try: Instant,
+    backoff: Option<Backoff>,
+    /// While backing off: when the next try is due.
+    due: Option<Instant>,
+    /// Tries at once, without backoff, that are left.
+    at_once: u8,
+    /// A peer shard is sending it.
+    handed_over: bool,
+}
+
+/// A batch the destination has certainly not processed goes again at once this often; after that
+/// it backs off like any other.
+const AT_ONCE_MAX: u8 = 3;
+
+/// The slots of one lane. Cost: the due batch is found by a walk over the slots, of which there
+/// are as many as the exporter has consumers (10 by default).
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Slab<Slot>,
+    max: usize,
+}
+
+impl Slots {
+    pub const fn new(max: usize) -> Self {
+        Self {
+            slots: Slab::new(),
+            max,
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= self.max
+    }
+
+    pub fn get(&self, id: BatchId) -> &Batch {
+        &self.slots[id.0 as usize].batch
+    }
+
+    pub fn occupy(&mut self, batch: Batch, now: Instant) -> BatchId {
+        let slot = Slot {
+            batch,
+            first_try: now,
+            backoff: None,
+            due: None,
+            at_once: AT_ONCE_MAX,
+            handed_over: false,
+        };
+        BatchId(u32::try_from(self.slots.insert(slot)).expect("bounded by the slots"))
+    }
+
+    pub fn vacate(&mut self, id: BatchId) -> Batch {
+        self.slots.remove(id.0 as usize).batch
+    }
+
+    /// A batch that holds a slot, if there is any.
+    pub fn any(&self) -> Option<BatchId> {
+        let (index, _) = self.slots.iter().next()?;
+        Some(BatchId(u32::try_from(index).expect("bounded by the slots")))
+    }
+
+    pub fn is_backing_off(&self, id: BatchId) -> bool {
+        self.slots[id.0 as usize].due.is_some()
+    }
+
+    /// Marks a batch as sent by a peer shard, or not, and says what it was before.
+    pub fn mark_handed_over(&mut self, id: BatchId, handed_over: bool) -> bool {
+        std::mem::replace(&mut self.slots[id.0 as usize].handed_over, handed_over)
+    }
+
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Puts a batch into backoff, or says that its time is over.
+    pub fn back_off(
+        &mut self,
+        id: BatchId,
+        rule: &BackoffRule,
+        after: Option<Duration>,
+        random: &mut Random,
+        now: Instant,
+    ) -> bool {
+        let slot = &mut self.slots[id.0 as usize];
+        let first_try = slot.first_try;
+        let backoff = slot
+            .backoff
+            .get_or_insert_with(|| Backoff::start(rule, first_try));
+        slot.due = match backoff.handle_failure(rule, after, now, random) {
+            Next::At(due) => Some(due),
+            Next::Exhausted => None,
+        };
+        slot.due.is_some()
+    }
+
+    pub fn may_retry_at_once(&self, id: BatchId) -> bool {
+        self.slots[id.0 as usize].at_once > 0
+    }
+
+    /// Sends a batch again at once, outside its backoff.
+    pub fn make_due(&mut self, id: BatchId, now: Instant) {
+        let slot = &mut self.slots[id.0 as usize];
+        slot.due = Some(now);
+        slot.at_once = slot.at_once.saturating_sub(1);
+    }
+
+    /// A batch whose backoff is over, back on its way.
+    pub fn take_due(&mut self, now: Instant) -> Option<BatchId> {
+        let due = |slot: &Slot| slot.due.is_some_and(|due| due <= now);
+        let (index, slot) = self.slots.iter_mut().find(|(_, slot)| due(slot))?;
+        slot.due = None;
+        Some(BatchId(u32::try_from(index).expect("bounded by the slots")))
+    }
+
+    pub fn next_due(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(|(_, slot)| slot.due).min()
+    }
+
+    /// Ends every backoff.
+    pub fn all_due(&mut self) {
+        for (_, slot) in &mut self.slots {
+            if slot.due.is_some() {
+                slot.due = Some(Instant(0));
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The way out of a lane: what a batch becomes, and where it goes.
+//!
+//! An outlet belongs to one exporter instance in one shard, but the batches it sends may come from
+//! any shard: a busy shard hands batches to an idle one, and exporters that must be one of a kind
+//! (a file, the console, fewer consumers than shards) send from their home shard alone.
+
+use super::debug;
+use super::destination::{ConnectionTable, Destination, DestinationSettings};
+use crate::config::Verbosity;
+use crate::exchange::{Address, Attempt, AttemptHead, Framing};
+use crate::time::Instant;
+use crate::units::{AttemptId, ItemCount};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+use tailrace_codec::compress::{CompressError, Compressor, Encoding, Level};
+use tailrace_codec::grpc::Prefix;
+use tailrace_codec::otlp::json;
+use tailrace_codec::{Rope, Signal};
+
+/// A batch ready to leave: bytes and counts, no reference into any shard's tables.
+#[derive(Debug)]
+pub struct Parcel {
+    pub signal: Signal,
+    /// One export request, uncompressed protobuf.
+    pub body: Rope,
+    pub items: ItemCount,
+}
+
+/// What the receiving end takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    GrpcProtobuf,
+    HttpProtobuf,
+    HttpJson,
+}
+
+/// How an exporter instance sends, as every shard is told it.
+#[derive(Debug, Clone)]
+pub enum OutletSettings {
+    Network(Box<NetworkSettings>),
+    /// OTLP/JSON, one request a line.
+    File,
+    Debug(Verbosity),
+    Nop,
+}
+
+/// An exporter instance that speaks OTLP over a network.
+#[derive(Debug, Clone)]
+pub struct NetworkSettings {
+    pub destination: DestinationSettings,
+    /// Known where the endpoint is an address or a Unix socket; empty where it is a name.
+    pub addresses: Vec<Address>,
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub format: Format,
+    pub encoding: Encoding,
+    pub level: Level,
+    pub timeout: Duration,
+    /// For an exporter with fewer consumers than shards: what its home shard sends at once.
+    pub window: Option<usize>,
+}
+
+/// How an exporter instance sends, in one shard.
+#[derive(Debug)]
+pub enum Outlet {
+    Network(Box<Network>),
+    File,
+    Debug(Verbosity),
+    Nop,
+}
+
+/// What became of a parcel that was sent.
+#[derive(Debug)]
+pub enum Sent {
+    /// The answer comes later. `wire_bytes`: the body's length as it goes on the wire.
+    OnItsWay { wire_bytes: u64 },
+    /// It waits until another has ended.
+    Queued,
+    /// Bytes for the exporter's file; the answer comes when they are written.
+    Append(Bytes),
+    /// Text for the console; the answer comes when it is printed.
+    Print(String),
+    /// It ends here, as delivered.
+    Discarded,
+    /// Cannot be put into the destination's format: refused for good.
+    Unfit,
+}
+
+/// The network side of an outlet.
+#[derive(Debug)]
+pub struct Network {
+    pub destination: Destination,
+    pub head: Rc<AttemptHead>,
+    format: Format,
+    encoding: Encoding,
+    level: Level,
+    timeout: Duration,
+    compressor: Compressor,
+    window: Option<Window>,
+}
+
+/// A bound on what is on its way for all shards together, kept by the home shard.
+#[derive(Debug)]
+struct Window {
+    max: usize,
+    open: usize,
+    queue: VecDeque<(AttemptId, Parcel)>,
+}
+
+impl OutletSettings {
+    pub fn outlet(&self) -> Outlet {
+        match self {
+            Self::Network(settings) => Outlet::Network(Box::new(Network::new(settings))),
+            Self::File => Outlet::File,
+            Self::Debug(verbosity) => Outlet::Debug(*verbosity),
+            Self::Nop => Outlet::Nop,
+        }
+    }
+}
+
+impl Outlet {
+    /// Sends a parcel, or says what else is to be done with it.
+    pub fn send(
+        &mut self,
+        id: AttemptId,
+        parcel: Parcel,
+        table: &mut ConnectionTable,
+        now: Instant,
+    ) -> Sent {
+        match self {
+            Self::Network(network) => network.send(id, parcel, table, now),
+            Self::File => match as_json(&parcel) {
+                Ok(mut text) => {
+                    text.push(b'\n');
+                    Sent::Append(text.into())
+                }
+                Err(_) => Sent::Unfit,
+            },
+            Self::Debug(verbosity) => Sent::Print(debug::render(*verbosity, &parcel)),
+            Self::Nop => Sent::Discarded,
+        }
+    }
+
+    /// An attempt of this outlet ended: the next one that waits for its place, if any.
+    pub fn next_in_window(&mut self) -> Option<(AttemptId, Parcel)> {
+        let Self::Network(network) = self else {
+            return None;
+        };
+        let window = network.window.as_mut()?;
+        window.open = window.open.saturating_sub(1);
+        window.queue.pop_front()
+    }
+}
+
+impl Network {
+    fn new(settings: &NetworkSettings) -> Self {
+        let framing = match settings.format {
+            Format::GrpcProtobuf => Framing::Grpc,
+            Format::HttpProtobuf | Format::HttpJson => Framing::Plain,
+        };
+        let head = AttemptHead {
+            method: settings.method.clone(),
+            uri: settings.uri.clone(),
+            headers: settings.headers.clone(),
+            framing,
+        };
+        let window = |max| Window {
+            max,
+            open: 0,
+            queue: VecDeque::new(),
+        };
+        Self {
+            destination: Destination::new(settings.destination.clone(), settings.addresses.clone()),
+            head: Rc::new(head),
+            format: settings.format,
+            encoding: settings.encoding,
+            level: settings.level,
+            timeout: settings.timeout,
+            compressor: Compressor::new(),
+            window: settings.window.map(window),
+        }
+    }
+
+    fn send(
+        &mut self,
+        id: AttemptId,
+        parcel: Parcel,
+        table: &mut ConnectionTable,
+        now: Instant,
+    ) -> Sent {
+        if let Some(window) = &mut self.window {
+            if window.open >= window.max {
+                window.queue.push_back((id, parcel));
+                return Sent::Queued;
+            }
+            window.open += 1;
+        }
+        let Ok(body) = self.wire_body(parcel) else {
+            return Sent::Unfit;
+        };
+        let wire_bytes = body.len() as u64;
+        let head = Rc::clone(&self.head);
+        let attempt = Attempt {
+            id,
+            head,
+            extra: None,
+            body,
+            deadline: now + self.timeout,
+        };
+        self.destination.send(attempt, table, now);
+        Sent::OnItsWay { wire_bytes }
+    }
+
+    /// Format, then compression, then framing.
+    fn wire_body(&mut self, parcel: Parcel) -> Result<Rope, Unfit> {
+        let message = match self.format {
+            Format::GrpcProtobuf | Format::HttpProtobuf => parcel.body,
+            Format::HttpJson => Rope::from(Bytes::from(as_json(&parcel).map_err(|_| Unfit)?)),
+        };
+        let compressed = self.encoding != Encoding::Identity;
+        let message = if compressed {
+            self.compressor
+                .compress(self.encoding, self.level, &message)?
+        } else {
+            message
+        };
+        if self.format != Format::GrpcProtobuf {
+            return Ok(message);
+        }
+        let length = u32::try_from(message.len()).map_err(|_| Unfit)?;
+        let prefix = Prefix { compressed, length };
+        let mut framed = Rope::from(Bytes::copy_from_slice(&prefix.to_bytes()));
+        framed.append(message);
+        Ok(framed)
+    }
+}
+
+/// JSON longer than this is not sent: four times the largest request there may be.
+const JSON_BYTES_MAX: usize = 256 << 20;
+
+/// A parcel as OTLP/JSON. COPY: inherent, the text is new.
+pub(super) fn as_json(parcel: &Parcel) -> Result<Vec<u8>, json::EncodeError> {
+    // Protobuf grows to two or three times its length; the buffer rarely has to grow as well.
+    let out = Vec::with_capacity(parcel.body.len().saturating_mul(3));
+    json::encode(parcel.signal, &parcel.body, JSON_BYTES_MAX, out)
+}
+
+/// A batch that has no form in the destination's format.
+#[derive(Debug)]
+struct Unfit;
+
+impl From<CompressError> for Unfit {
+    fn from(_: CompressError) -> Self {
+        Self
+    }
+}

@@ -1,0 +1,272 @@
+//! The life of a request, from its headers to the last destination's answer, without I/O.
+//!
+//! ```text
+//!   opened            a connection is given windows from free credit
+//!   head              ingress decides on the headers            -> receive | reply
+//!   reserve           credit for the body, before it is read    -> granted | reply
+//!   complete          inflate, convert, scan; every lane must have room
+//!                     store it, put a part into each lane       -> reply | wait
+//!   turn              lanes form batches, outlets send them     -> outputs
+//!   answered          the verdict settles, retries or takes apart
+//!   settle            the last lane lets go: credit returns, who waited is answered
+//! ```
+//!
+//! The shell feeds events in and performs what [`Pipeline::poll_output`] yields; it decides
+//! nothing. The same machine runs in simulation.
+
+mod admission;
+mod sending;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+pub use settings::{ListenerSettings, PipelineSettings};
+
+use crate::egress::balance::{Balance, BusyPermille};
+use crate::egress::destination::ConnectionTable;
+use crate::egress::lane::{Conclusion, Lane, Outcome};
+use crate::egress::outlet::{Outlet, OutletSettings, Parcel};
+use crate::exchange::{Address, ClientCommand, Reply};
+use crate::flow::Random;
+use crate::flow::estimate::DrainRate;
+use crate::ingress::{Ingress, SharedMetadata};
+use crate::memory::{Credit, Store};
+use crate::telemetry::{Counters, DropReason, ReceiverCounters};
+use crate::time::Instant;
+use crate::units::{AttemptId, ConnectionId, LaneId, ListenerId, RequestId, ShardId};
+use admission::Blocked;
+use bytes::Bytes;
+use sending::InFlight;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+use tailrace_codec::compress::Decompressor;
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer a request on an incoming connection.
+    Reply {
+        connection: ConnectionId,
+        request: RequestId,
+        reply: Reply,
+    },
+    /// Open a connection for a lane.
+    Connect {
+        lane: LaneId,
+        connection: ConnectionId,
+        address: Address,
+    },
+    /// Tell an outgoing connection.
+    Command {
+        connection: ConnectionId,
+        command: ClientCommand,
+    },
+    /// Ask the control thread for the addresses of the lane's endpoint.
+    Resolve { lane: LaneId },
+    /// Append to the lane's file, then call [`Pipeline::handle_written`].
+    Append {
+        lane: LaneId,
+        attempt: AttemptId,
+        bytes: Bytes,
+    },
+    /// Print to the console, then call [`Pipeline::handle_written`].
+    Print { attempt: AttemptId, text: String },
+    /// Let another shard send this; its verdict comes back under `attempt`.
+    HandOver {
+        to: ShardId,
+        lane: LaneId,
+        attempt: AttemptId,
+        parcel: Parcel,
+    },
+    /// How what another shard handed over has ended.
+    HandBack {
+        to: ShardId,
+        attempt: AttemptId,
+        conclusion: Conclusion,
+        wire_bytes: u64,
+    },
+}
+
+/// One shard's share of everything between receivers and destinations.
+///
+/// Invariant: the credit taken is the sum of connection windows, request reservations and what the
+/// store's payloads are charged.
+#[derive(Debug)]
+pub struct Pipeline {
+    settings: Rc<PipelineSettings>,
+    shard: ShardId,
+    credit: Credit,
+    store: Store,
+    /// By [`LaneId`], the same in every shard.
+    lanes: Vec<Lane>,
+    outlets: Vec<Outlet>,
+    incoming: Slab<Incoming>,
+    outgoing: ConnectionTable,
+    requests: Slab<Request>,
+    attempts: Slab<InFlight>,
+    /// Complete requests that wait for room in a queue that blocks.
+    blocked: VecDeque<Blocked>,
+    balance: Balance,
+    drain_rate: DrainRate,
+    random: Random,
+    decompressor: Decompressor,
+    /// One copy of each distinct metadata, so that comparing two is comparing pointers.
+    metadata: SharedMetadata,
+    receivers: Vec<ReceiverCounters>,
+    outputs: VecDeque<Output>,
+    /// Since when the shard stops taking requests.
+    stopping: Option<Instant>,
+}
+
+/// An open connection of a sender.
+#[derive(Debug)]
+struct Incoming {
+    /// Credit behind its windows.
+    reserved: u64,
+}
+
+/// A request between its headers and its answer.
+#[derive(Debug)]
+struct Request {
+    connection: ConnectionId,
+    listener: ListenerId,
+    ingress: Ingress,
+    deadline: Instant,
+    /// Credit taken for its body, until the payload takes it over.
+    reserved: u64,
+    /// The worst that became of its parts so far.
+    worst: Outcome,
+}
+
+impl Pipeline {
+    /// `seed` makes backoff jitter differ between shards and repeat in a simulation.
+    pub fn new(settings: Rc<PipelineSettings>, shard: ShardId, seed: u64) -> Self {
+        let lanes = settings.lanes.iter().copied().map(Lane::new).collect();
+        let outlets = settings
+            .outlets
+            .iter()
+            .map(OutletSettings::outlet)
+            .collect();
+        Self {
+            credit: Credit::new(settings.credit_high, settings.credit_bytes),
+            store: Store::default(),
+            outlets,
+            incoming: Slab::new(),
+            outgoing: ConnectionTable::new(),
+            requests: Slab::new(),
+            attempts: Slab::new(),
+            blocked: VecDeque::new(),
+            balance: Balance::default(),
+            drain_rate: DrainRate::default(),
+            random: Random::new(seed),
+            decompressor: Decompressor::new(),
+            metadata: SharedMetadata::default(),
+            receivers: vec![ReceiverCounters::default(); settings.listeners.len()],
+            outputs: VecDeque::new(),
+            stopping: None,
+            settings,
+            shard,
+            lanes,
+        }
+    }
+
+    /// What the shell is to do next, until `None`. Batches are formed here, so that everything
+    /// that came in since the last turn can be in them.
+    pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.send_batches(now);
+        }
+        self.outputs.pop_front()
+    }
+
+    /// Time has passed: backoffs, flush timeouts, deadlines.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for index in 0..self.outlets.len() {
+            if let Outlet::Network(network) = &mut self.outlets[index] {
+                network.destination.handle_timeout(&mut self.outgoing, now);
+            }
+            self.collect(index, now);
+        }
+        self.retry_blocked(now);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) though nothing happened.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let lanes = self.lanes.iter().filter_map(Lane::next_timeout);
+        let outlets = self.outlets.iter().filter_map(|outlet| match outlet {
+            Outlet::Network(network) => network.destination.next_timeout(),
+            Outlet::File | Outlet::Debug(_) | Outlet::Nop => None,
+        });
+        let blocked = self.blocked.iter().map(Blocked::deadline);
+        lanes.chain(outlets).chain(blocked).min()
+    }
+
+    /// The busy times of all shards.
+    pub fn handle_busy(&mut self, busy: &[BusyPermille]) {
+        self.balance.update(busy, self.shard.index());
+    }
+
+    /// Takes no more requests; what is inside goes out as it is, without waiting to be batched.
+    pub fn stop(&mut self, now: Instant) {
+        self.stopping = Some(now);
+        for lane in &mut self.lanes {
+            lane.flush();
+        }
+    }
+
+    /// Whether nothing is left to be delivered or answered.
+    pub fn is_idle(&self) -> bool {
+        self.store.is_empty() && self.blocked.is_empty() && self.attempts.is_empty()
+    }
+
+    /// Gives up what is left, counted as dropped by shutdown. Returns the items given up.
+    pub fn abandon_all(&mut self, now: Instant) -> u64 {
+        let mut dropped = 0;
+        for index in 0..self.lanes.len() {
+            dropped += self.lanes[index].drop_all(DropReason::Shutdown);
+            self.settle(index, now);
+        }
+        self.attempts.clear();
+        dropped
+    }
+
+    /// Ends every outgoing connection once what is open on it has ended.
+    pub fn close_connections(&mut self, now: Instant) {
+        for index in 0..self.outlets.len() {
+            if let Outlet::Network(network) = &mut self.outlets[index] {
+                network.destination.drain();
+            }
+            self.collect(index, now);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Everything the shard counts, with the gauges of this moment.
+    pub fn counters(&self) -> Counters {
+        let mut counters = Counters::new(0, 0);
+        counters.receivers.clone_from(&self.receivers);
+        counters.lanes = self.lanes.iter().map(Lane::counters).collect();
+        counters.shard.buffered_bytes = self.credit.taken();
+        counters.shard.buffered_bytes_max = self.credit.capacity();
+        counters.shard.connections_in = self.incoming.len() as u64;
+        counters.shard.connections_out = self.outgoing.len() as u64;
+        counters
+    }
+
+    #[cfg(test)]
+    pub const fn credit(&self) -> &Credit {
+        &self.credit
+    }
+
+    /// How long a refused sender should wait for `bytes` to be let go.
+    fn delay(&self, bytes: u64, now: Instant) -> Duration {
+        self.drain_rate.time_for(bytes, now)
+    }
+}

@@ -1,0 +1,443 @@
+//! The incoming half: from a connection to a payload in every lane it goes to.
+
+use super::{Incoming, Output, Pipeline, Request};
+use crate::batch::{Part, Size};
+use crate::egress::lane::Outcome;
+use crate::exchange::{
+    Admission, Body, Credit as Answer, Framing, Reply, RequestHead, Terms, Windows,
+};
+use crate::ingress::{self, Content, Fault, Ingress, Refusal};
+use crate::memory::store::Payload;
+use crate::time::Instant;
+use crate::units::{ConnectionId, ListenerId, RequestId};
+use bytes::Bytes;
+use std::time::Duration;
+use tailrace_codec::compress::{Encoding, InflateError};
+use tailrace_codec::otlp::{self, json};
+use tailrace_codec::{Rope, Signal};
+
+/// What a stored payload costs beside its bytes: its entries in the store and in each lane's ring.
+const PAYLOAD_OVERHEAD_BYTES: u64 = 512;
+
+/// What a shard that is stopping tells its senders: the time a restart takes.
+const RESTART_DELAY: Duration = Duration::from_secs(5);
+
+/// A complete request that waits for room in a queue that blocks.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    request: RequestId,
+    message: Message,
+}
+
+impl Blocked {
+    pub const fn deadline(&self) -> Instant {
+        self.message.deadline
+    }
+}
+
+/// An export request as protobuf, counted.
+#[derive(Debug)]
+struct Message {
+    signal: Signal,
+    body: Rope,
+    items: u64,
+    deadline: Instant,
+}
+
+impl Pipeline {
+    /// A connection was accepted: gives it windows from free credit, or refuses it.
+    pub fn handle_opened(&mut self) -> Option<Terms> {
+        if self.stopping.is_some() {
+            return None;
+        }
+        let windows = windows_for(self.credit.free());
+        let reserved = u64::from(windows.connection);
+        self.credit.take(reserved).ok()?;
+        let index = self.incoming.insert(Incoming { reserved });
+        let connection = ConnectionId(u32::try_from(index).ok()?);
+        Some(Terms {
+            connection,
+            windows,
+        })
+    }
+
+    pub fn handle_closed_incoming(&mut self, connection: ConnectionId) {
+        if let Some(incoming) = self.incoming.try_remove(connection.index()) {
+            self.credit.give(incoming.reserved);
+        }
+    }
+
+    /// Decides on a request's headers.
+    pub fn handle_head(&mut self, head: &RequestHead<'_>, now: Instant) -> Admission {
+        let listener = &self.settings.listeners[head.listener.index()];
+        let mut ingress = match ingress::admit(head, &listener.receiver) {
+            Ok(ingress) => ingress,
+            Err(reply) => return Admission::Answer(*reply),
+        };
+        if self.stopping.is_some() {
+            let refusal = Refusal::ShuttingDown {
+                retry_after: RESTART_DELAY,
+            };
+            return Admission::Answer(ingress.reply.refusal(&refusal));
+        }
+        // A queue without room for anything refuses before the body is read.
+        if let Some(refusal) = self.full(head.listener, ingress.signal, Size::ZERO, now) {
+            self.receivers[head.listener.index()].requests_refused += 1;
+            return Admission::Answer(ingress.reply.refusal(&refusal));
+        }
+        ingress.metadata = ingress
+            .metadata
+            .map(|metadata| self.metadata.share(metadata));
+        let deadline = now + ingress.timeout.unwrap_or(Duration::MAX);
+        let framing = ingress.framing;
+        let index = self.requests.insert(Request {
+            connection: head.connection,
+            listener: head.listener,
+            ingress,
+            deadline,
+            reserved: 0,
+            worst: Outcome::Delivered,
+        });
+        let request = RequestId(u32::try_from(index).expect("bounded by connections x streams"));
+        Admission::Receive {
+            request,
+            framing,
+            deadline,
+        }
+    }
+
+    /// Takes credit for `bytes` more of a request's body. On refusal the request is gone.
+    pub fn handle_reserve(&mut self, id: RequestId, bytes: u64, now: Instant) -> Answer {
+        let Some(request) = self.requests.get_mut(id.index()) else {
+            return Answer::Granted;
+        };
+        let limit = self.settings.listeners[request.listener.index()]
+            .receiver
+            .message_max;
+        let total = request.reserved.saturating_add(bytes);
+        let refusal = if total > limit {
+            Refusal::TooLarge {
+                bytes: total,
+                limit,
+            }
+        } else {
+            match self.credit.take(bytes) {
+                Ok(()) => {
+                    request.reserved += bytes;
+                    return Answer::Granted;
+                }
+                Err(short) => Refusal::Memory {
+                    retry_after: self.delay(short.bytes, now),
+                },
+            }
+        };
+        Answer::Refused(self.refuse_and_forget(id, &refusal))
+    }
+
+    /// A request's body is complete.
+    pub fn handle_complete(&mut self, id: RequestId, body: Body, now: Instant) -> Option<Reply> {
+        let message = match self.read(id, body, now) {
+            Ok(message) => message,
+            Err(refusal) => return Some(self.refuse_and_forget(id, &refusal)),
+        };
+        if message.items == 0 {
+            return Some(self.accept_and_forget(id));
+        }
+        self.admit(id, message, now)
+    }
+
+    /// The sender is gone. What was accepted stays accepted.
+    pub fn handle_abandoned(&mut self, id: RequestId) {
+        self.blocked.retain(|blocked| blocked.request != id);
+        if let Some(request) = self.requests.try_remove(id.index()) {
+            self.credit.give(request.reserved);
+        }
+    }
+
+    /// Room was made, or time passed: lets in what waited, oldest first.
+    pub(super) fn retry_blocked(&mut self, now: Instant) {
+        for _ in 0..self.blocked.len() {
+            let Some(Blocked {
+                request: id,
+                message,
+            }) = self.blocked.pop_front()
+            else {
+                return;
+            };
+            let Some(request) = self.requests.get(id.index()) else {
+                continue;
+            };
+            let connection = request.connection;
+            if let Some(reply) = self.admit(id, message, now) {
+                self.outputs.push_back(Output::Reply {
+                    connection,
+                    request: id,
+                    reply,
+                });
+            }
+        }
+    }
+
+    /// Puts a message into every lane of its route, or none.
+    fn admit(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
+        let listener = self.requests[id.index()].listener;
+        let bytes = message.body.len() as u64;
+        let size = Size {
+            requests: 1,
+            items: message.items,
+            bytes,
+        };
+        if let Some(refusal) = self.full(listener, message.signal, size, now) {
+            let blocks = self.blocks(listener, message.signal);
+            if blocks && now < message.deadline {
+                self.blocked.push_back(Blocked {
+                    request: id,
+                    message,
+                });
+                return None;
+            }
+            self.count_enqueue_failed(listener, message.signal, size);
+            let refusal = if blocks { Refusal::TimedOut } else { refusal };
+            return Some(self.refuse_and_forget(id, &refusal));
+        }
+        self.store(id, message, size, now)
+    }
+
+    fn store(
+        &mut self,
+        id: RequestId,
+        message: Message,
+        size: Size,
+        now: Instant,
+    ) -> Option<Reply> {
+        let request = &mut self.requests[id.index()];
+        let charged = size.bytes + PAYLOAD_OVERHEAD_BYTES;
+        self.credit.adjust(request.reserved, charged);
+        request.reserved = 0;
+        let listener = request.listener.index();
+        let metadata = request.ingress.metadata.clone();
+        let receiver = &mut self.receivers[listener];
+        receiver.accepted[message.signal as usize] += message.items;
+        receiver.requests_succeeded += 1;
+        let payload = self.store.insert(Payload {
+            body: message.body,
+            charged,
+            waiter: None,
+        });
+        let mut awaited = false;
+        for lane in self.settings.listeners[listener].route(message.signal) {
+            let lane = &mut self.lanes[lane.index()];
+            let waits = lane.settings().waits;
+            awaited |= waits;
+            self.store.hold(payload, waits);
+            let metadata = metadata.clone();
+            lane.admit(Part {
+                payload,
+                piece: None,
+                size,
+                metadata,
+                arrived: now,
+            });
+        }
+        if awaited {
+            self.store.set_waiter(payload, id);
+        }
+        // The hold of `insert` was this function's.
+        self.release(payload, false, now);
+        if awaited {
+            None
+        } else {
+            Some(self.accept_and_forget(id))
+        }
+    }
+
+    /// Inflates, converts and counts a body. The credit taken follows what is held.
+    fn read(&mut self, id: RequestId, body: Body, now: Instant) -> Result<Message, Refusal> {
+        let request = &self.requests[id.index()];
+        let deadline = request.deadline;
+        let Ingress {
+            signal,
+            content,
+            encoding,
+            framing,
+            ..
+        } = request.ingress;
+        let encoding = match framing {
+            Framing::Grpc if !body.compressed => Encoding::Identity,
+            Framing::Grpc if encoding == Encoding::Identity => {
+                return Err(Refusal::CompressedWithoutEncoding);
+            }
+            Framing::Grpc | Framing::Plain => encoding,
+        };
+        let limit = self.settings.listeners[request.listener.index()]
+            .receiver
+            .message_max;
+        let mut message = body.message;
+        if encoding != Encoding::Identity {
+            message = self.inflate(id, encoding, &message, limit, now)?;
+        }
+        if content == Content::Json {
+            message = self.parse_json(id, signal, &message, limit, now)?;
+        }
+        let scan = otlp::scan(signal, &message)
+            .map_err(|malformed| Refusal::Malformed(Fault::Protobuf(malformed)))?;
+        Ok(Message {
+            signal,
+            body: message,
+            items: scan.items,
+            deadline,
+        })
+    }
+
+    /// The protobuf of a JSON message. It may be larger than the text, so it takes credit too.
+    fn parse_json(
+        &mut self,
+        id: RequestId,
+        signal: Signal,
+        text: &Rope,
+        limit: u64,
+        now: Instant,
+    ) -> Result<Rope, Refusal> {
+        let cap = usize::try_from(limit).unwrap_or(usize::MAX);
+        let message = json::decode(signal, text, cap, Vec::new()).map_err(|error| {
+            Refusal::Malformed(Fault::Json {
+                offset: error.offset as u64,
+            })
+        })?;
+        let bytes = message.len() as u64;
+        if let Err(short) = self.credit.take(bytes) {
+            let retry_after = self.delay(short.bytes, now);
+            return Err(Refusal::Memory { retry_after });
+        }
+        self.requests[id.index()].reserved += bytes;
+        Ok(Rope::from(Bytes::from(message)))
+    }
+
+    fn inflate(
+        &mut self,
+        id: RequestId,
+        encoding: Encoding,
+        input: &Rope,
+        limit: u64,
+        now: Instant,
+    ) -> Result<Rope, Refusal> {
+        let request = &mut self.requests[id.index()];
+        let cap = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut short = 0;
+        let credit = &mut self.credit;
+        let reserve = |bytes: usize| match credit.take(bytes as u64) {
+            Ok(()) => {
+                request.reserved += bytes as u64;
+                true
+            }
+            Err(missing) => {
+                short = missing.bytes;
+                false
+            }
+        };
+        match self.decompressor.inflate(encoding, input, cap, reserve) {
+            Ok(message) => Ok(message),
+            Err(InflateError::TooLarge { .. }) => Err(Refusal::InflatesTooLarge { limit }),
+            Err(InflateError::Refused) => Err(Refusal::Memory {
+                retry_after: self.delay(short, now),
+            }),
+            Err(
+                InflateError::Corrupt { .. }
+                | InflateError::Truncated
+                | InflateError::WindowTooLarge
+                | InflateError::TooManyMembers,
+            ) => Err(Refusal::Malformed(Fault::Compression)),
+        }
+    }
+
+    /// The refusal of the first lane on the route without room for `size`.
+    fn full(
+        &self,
+        listener: ListenerId,
+        signal: Signal,
+        size: Size,
+        now: Instant,
+    ) -> Option<Refusal> {
+        let route = self.settings.listeners[listener.index()].route(signal);
+        let lane = route.iter().map(|lane| &self.lanes[lane.index()]);
+        let full = lane.clone().find(|lane| !lane.has_room(size));
+        // Before the size is known only a lane that refuses may refuse.
+        let full =
+            full.filter(|lane| size != Size::ZERO || !lane.settings().queue.block_on_overflow)?;
+        let bytes = full.held().bytes / 2;
+        Some(Refusal::Full {
+            retry_after: self.delay(bytes, now),
+        })
+    }
+
+    fn blocks(&self, listener: ListenerId, signal: Signal) -> bool {
+        let route = self.settings.listeners[listener.index()].route(signal);
+        route
+            .iter()
+            .all(|lane| self.lanes[lane.index()].settings().queue.block_on_overflow)
+    }
+
+    fn count_enqueue_failed(&mut self, listener: ListenerId, signal: Signal, size: Size) {
+        let receiver = &mut self.receivers[listener.index()];
+        receiver.refused[signal as usize] += size.items;
+        receiver.requests_refused += 1;
+        for lane in self.settings.listeners[listener.index()].route(signal) {
+            let lane = &mut self.lanes[lane.index()];
+            if !lane.has_room(size) {
+                lane.count_enqueue_failed(size.items);
+            }
+        }
+    }
+
+    fn accept_and_forget(&mut self, id: RequestId) -> Reply {
+        let request = self.requests.remove(id.index());
+        self.credit.give(request.reserved);
+        request.ingress.reply.success(ingress::Outcome::Accepted)
+    }
+
+    pub(super) fn refuse_and_forget(&mut self, id: RequestId, refusal: &Refusal) -> Reply {
+        let request = self.requests.remove(id.index());
+        self.credit.give(request.reserved);
+        request.ingress.reply.refusal(refusal)
+    }
+}
+
+/// Sizes for a new connection: a sixteenth of what is free, in powers of two, so that the first
+/// senders get long paths filled and the ten-thousandth still gets in.
+fn windows_for(free: u64) -> Windows {
+    let share = u32::try_from(free / 16)
+        .unwrap_or(u32::MAX)
+        .clamp(64 << 10, 8 << 20);
+    let connection = 1 << share.ilog2();
+    let stream = connection.min(1 << 20);
+    let frame = (connection / 4).clamp(16 << 10, 1 << 20);
+    Windows {
+        frame,
+        stream,
+        connection,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_shrink_with_what_is_free() {
+        let all = windows_for(u64::MAX);
+        assert_eq!(
+            (all.frame, all.stream, all.connection),
+            (1 << 20, 1 << 20, 8 << 20)
+        );
+        let some = windows_for(10 << 20);
+        assert_eq!(
+            (some.frame, some.stream, some.connection),
+            (128 << 10, 512 << 10, 512 << 10)
+        );
+        let little = windows_for(0);
+        assert_eq!(
+            (little.frame, little.stream, little.connection),
+            (16 << 10, 64 << 10, 64 << 10)
+        );
+    }
+}

@@ -1,0 +1,397 @@
+//! The outgoing half: batches to outlets, answers to verdicts, and the end of payloads.
+
+use super::{Output, Pipeline};
+use crate::delivery::{self, Sent as WasSent, Verdict};
+use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput};
+use crate::egress::lane::{BatchId, Conclusion, Context, Outcome};
+use crate::egress::outlet::{Outlet, Parcel, Sent};
+use crate::exchange::{Address, Answer, CloseReason, Framing, Reply};
+use crate::ingress::{self, Refusal};
+use crate::memory::PayloadId;
+use crate::time::Instant;
+use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, RequestId, ShardId};
+use std::time::SystemTime;
+use tailrace_codec::Rope;
+
+/// An attempt that awaits its answer.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    lane: LaneId,
+    origin: Origin,
+    items: ItemCount,
+    /// As long as its body went on the wire.
+    wire_bytes: u64,
+    /// Whether this shard's outlet sends it.
+    sent_here: bool,
+}
+
+/// Whose batch an attempt sends.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    Own(BatchId),
+    Peer { shard: ShardId, attempt: AttemptId },
+}
+
+impl Pipeline {
+    /// Forms what batches can be formed and sends them.
+    pub(super) fn send_batches(&mut self, now: Instant) {
+        for index in 0..self.lanes.len() {
+            while let Some(batch) = self.lanes[index].poll_send(&mut self.store, now) {
+                self.dispatch(lane_id(index), batch, now);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, lane: LaneId, batch: BatchId, now: Instant) {
+        let parcel = self.parcel(lane, batch);
+        let home = self.settings.homes[lane.index()];
+        let to = home
+            .or_else(|| self.balance.next_peer())
+            .filter(|to| *to != self.shard);
+        let attempt = self.track(lane, Origin::Own(batch), &parcel);
+        match to {
+            Some(to) => {
+                self.lanes[lane.index()].hand_over(batch);
+                self.outputs.push_back(Output::HandOver {
+                    to,
+                    lane,
+                    attempt,
+                    parcel,
+                });
+            }
+            None => self.send(lane, attempt, parcel, now),
+        }
+    }
+
+    /// Sends a parcel for another shard.
+    pub fn handle_parcel(
+        &mut self,
+        from: ShardId,
+        lane: LaneId,
+        attempt: AttemptId,
+        parcel: Parcel,
+        now: Instant,
+    ) {
+        let own = self.track(
+            lane,
+            Origin::Peer {
+                shard: from,
+                attempt,
+            },
+            &parcel,
+        );
+        self.send(lane, own, parcel, now);
+    }
+
+    /// Another shard has sent what was handed over, or could not.
+    pub fn handle_hand_back(
+        &mut self,
+        attempt: AttemptId,
+        conclusion: Conclusion,
+        wire_bytes: u64,
+        now: Instant,
+    ) {
+        if let Some(in_flight) = self.attempts.get_mut(attempt.index()) {
+            in_flight.wire_bytes = wire_bytes;
+            self.conclude(attempt, conclusion, now);
+        }
+    }
+
+    /// A destination answered.
+    pub fn handle_answered(
+        &mut self,
+        connection: ConnectionId,
+        attempt: AttemptId,
+        answer: Answer,
+        now: Instant,
+        wall_clock: SystemTime,
+    ) {
+        let Some(in_flight) = self.attempts.get(attempt.index()) else {
+            return;
+        };
+        let lane = in_flight.lane;
+        let signal = self.lanes[lane.index()].settings().signal;
+        let mut framing = Framing::Plain;
+        if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
+            framing = network.head.framing;
+            network
+                .destination
+                .handle_answered(connection, &mut self.outgoing, now);
+        }
+        let sent = WasSent {
+            signal,
+            items: in_flight.items,
+            framing,
+        };
+        let verdict = delivery::verdict(answer, sent, wall_clock);
+        self.conclude(attempt, Conclusion::Answered(verdict), now);
+        self.collect(lane.index(), now);
+    }
+
+    /// The lane's file took the bytes, or did not.
+    pub fn handle_written(&mut self, attempt: AttemptId, written: bool, now: Instant) {
+        let conclusion = if written {
+            delivered()
+        } else {
+            Conclusion::Unsent
+        };
+        self.conclude(attempt, conclusion, now);
+    }
+
+    pub fn handle_resolved(&mut self, lane: LaneId, addresses: Vec<Address>, now: Instant) {
+        if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
+            network
+                .destination
+                .handle_resolved(addresses, &mut self.outgoing, now);
+        }
+        self.collect(lane.index(), now);
+    }
+
+    pub fn handle_connected(&mut self, connection: ConnectionId, streams_max: u32, now: Instant) {
+        self.with_destination(connection, now, |destination, table| {
+            destination.handle_connected(connection, streams_max, table, now);
+        });
+    }
+
+    pub fn handle_streams_max(&mut self, connection: ConnectionId, streams: u32, now: Instant) {
+        self.with_destination(connection, now, |destination, table| {
+            destination.handle_streams_max(connection, streams, table, now);
+        });
+    }
+
+    pub fn handle_draining(&mut self, connection: ConnectionId, now: Instant) {
+        self.with_destination(connection, now, |destination, table| {
+            destination.handle_draining(connection, table, now);
+        });
+    }
+
+    /// An outgoing connection is gone.
+    pub fn handle_closed(&mut self, connection: ConnectionId, reason: &CloseReason, now: Instant) {
+        self.with_destination(connection, now, |destination, table| {
+            destination.handle_closed(connection, reason, table, now);
+        });
+    }
+
+    fn with_destination(
+        &mut self,
+        connection: ConnectionId,
+        now: Instant,
+        act: impl FnOnce(&mut Destination, &mut ConnectionTable),
+    ) {
+        let Some(&lane) = self.outgoing.get(connection.index()) else {
+            return;
+        };
+        if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
+            act(&mut network.destination, &mut self.outgoing);
+        }
+        self.collect(lane.index(), now);
+    }
+
+    /// Takes what a lane's destination wants done.
+    pub(super) fn collect(&mut self, index: usize, now: Instant) {
+        let lane = lane_id(index);
+        loop {
+            let Outlet::Network(network) = &mut self.outlets[index] else {
+                return;
+            };
+            let Some(output) = network.destination.poll_output() else {
+                return;
+            };
+            match output {
+                DestinationOutput::Connect {
+                    connection,
+                    address,
+                } => {
+                    self.outputs.push_back(Output::Connect {
+                        lane,
+                        connection,
+                        address,
+                    });
+                }
+                DestinationOutput::Command {
+                    connection,
+                    command,
+                } => {
+                    self.outputs.push_back(Output::Command {
+                        connection,
+                        command,
+                    });
+                }
+                DestinationOutput::Resolve => self.outputs.push_back(Output::Resolve { lane }),
+                DestinationOutput::Unsent { attempt } => {
+                    self.conclude(attempt, Conclusion::Unsent, now);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, lane: LaneId, attempt: AttemptId, parcel: Parcel, now: Instant) {
+        let in_flight = &mut self.attempts[attempt.index()];
+        in_flight.sent_here = true;
+        let outlet = &mut self.outlets[lane.index()];
+        match outlet.send(attempt, parcel, &mut self.outgoing, now) {
+            Sent::Queued => {}
+            Sent::OnItsWay { wire_bytes } => {
+                in_flight.wire_bytes = wire_bytes;
+                self.collect(lane.index(), now);
+            }
+            Sent::Append(bytes) => {
+                self.outputs.push_back(Output::Append {
+                    lane,
+                    attempt,
+                    bytes,
+                });
+            }
+            Sent::Print(text) => {
+                self.outputs.push_back(Output::Print { attempt, text });
+            }
+            Sent::Discarded => self.conclude(attempt, delivered(), now),
+            Sent::Unfit => self.conclude(attempt, Conclusion::Unfit, now),
+        }
+    }
+
+    /// An attempt has ended: its lane, or the shard it came from, hears how.
+    fn conclude(&mut self, attempt: AttemptId, conclusion: Conclusion, now: Instant) {
+        let Some(in_flight) = self.attempts.try_remove(attempt.index()) else {
+            return;
+        };
+        let InFlight {
+            lane,
+            origin,
+            wire_bytes,
+            sent_here,
+            ..
+        } = in_flight;
+        match origin {
+            Origin::Own(batch) => {
+                let Self {
+                    store,
+                    random,
+                    lanes,
+                    ..
+                } = self;
+                let mut context = Context { store, random, now };
+                lanes[lane.index()].handle_conclusion(batch, conclusion, wire_bytes, &mut context);
+                self.settle(lane.index(), now);
+            }
+            Origin::Peer { shard: to, attempt } => {
+                self.outputs.push_back(Output::HandBack {
+                    to,
+                    attempt,
+                    conclusion,
+                    wire_bytes,
+                });
+            }
+        }
+        if sent_here && let Some((next, parcel)) = self.outlets[lane.index()].next_in_window() {
+            self.send(lane, next, parcel, now);
+        }
+    }
+
+    /// Lets go of the parts of a lane that have ended, and answers who waited for them.
+    pub(super) fn settle(&mut self, index: usize, now: Instant) {
+        let awaited = self.lanes[index].settings().waits;
+        let mut freed = false;
+        while let Some(settlement) = self.lanes[index].poll_settled() {
+            if awaited {
+                self.note(settlement.payload, settlement.outcome);
+            }
+            freed |= self.release(settlement.payload, awaited, now);
+        }
+        if freed && !self.blocked.is_empty() {
+            self.retry_blocked(now);
+        }
+    }
+
+    /// Takes one holder from a payload. Says whether it is gone.
+    pub(super) fn release(&mut self, payload: PayloadId, awaited: bool, now: Instant) -> bool {
+        let released = self.store.release(payload, awaited);
+        if let Some(request) = released.answered {
+            self.answer(request);
+        }
+        let Some(payload) = released.freed else {
+            return false;
+        };
+        self.credit.give(payload.charged);
+        self.drain_rate.record(payload.charged, now);
+        true
+    }
+
+    /// A waiting request is told the worst that became of any of its parts.
+    fn note(&mut self, payload: PayloadId, outcome: Outcome) {
+        let Some(request) = self.store.get(payload).waiter else {
+            return;
+        };
+        if let Some(request) = self.requests.get_mut(request.index()) {
+            request.worst = request.worst.max(outcome);
+        }
+    }
+
+    fn answer(&mut self, id: RequestId) {
+        let Some(request) = self.requests.try_remove(id.index()) else {
+            return;
+        };
+        let reply = reply_to(&request.ingress.reply, request.worst);
+        let connection = request.connection;
+        self.outputs.push_back(Output::Reply {
+            connection,
+            request: id,
+            reply,
+        });
+    }
+
+    fn parcel(&self, lane: LaneId, batch: BatchId) -> Parcel {
+        let lane = &self.lanes[lane.index()];
+        let mut body = Rope::new();
+        let mut items = 0;
+        for part in lane.parts(batch) {
+            // The merge of export requests is their concatenation.
+            body.append(part.body(&self.store));
+            items += part.size.items;
+        }
+        Parcel {
+            signal: lane.settings().signal,
+            body,
+            items,
+        }
+    }
+
+    fn track(&mut self, lane: LaneId, origin: Origin, parcel: &Parcel) -> AttemptId {
+        let wire_bytes = parcel.body.len() as u64;
+        let items = parcel.items;
+        let in_flight = InFlight {
+            lane,
+            origin,
+            items,
+            wire_bytes,
+            sent_here: false,
+        };
+        let index = self.attempts.insert(in_flight);
+        AttemptId(u32::try_from(index).expect("bounded by the lanes' slots"))
+    }
+}
+
+fn reply_to(kind: &ingress::ReplyKind, worst: Outcome) -> Reply {
+    match worst {
+        Outcome::Delivered => kind.success(ingress::Outcome::Accepted),
+        Outcome::Partial { rejected_items } => {
+            let message = "rejected by the destination";
+            kind.success(ingress::Outcome::Partial {
+                rejected_items,
+                message,
+            })
+        }
+        Outcome::Unavailable { after } => {
+            kind.refusal(&Refusal::Undelivered { retry_after: after })
+        }
+        Outcome::Refused => kind.refusal(&Refusal::RefusedUpstream),
+    }
+}
+
+const fn delivered() -> Conclusion {
+    Conclusion::Answered(Verdict::Delivered { warning: None })
+}
+
+fn lane_id(index: usize) -> LaneId {
+    LaneId(u32::try_from(index).expect("as many lanes as the configuration names"))
+}

@@ -1,0 +1,5 @@
+//! The whole life of requests against a scripted destination, on a clock that stands still.
+
+mod delivery;
+mod flow;
+mod world;

@@ -1,0 +1,181 @@
+//! Full queues, used-up credit, waiting senders, fan-out, shutdown.
+
+use super::world::*;
+use crate::batch::Sizer;
+use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::exchange::Reply;
+use crate::telemetry::DropReason;
+use std::time::Duration;
+use tailrace_codec::grpc::Code;
+
+fn queue(max: u64, block_on_overflow: bool) -> LaneSettings {
+    let queue = QueueLimit {
+        sizer: Sizer::Requests,
+        max,
+        block_on_overflow,
+    };
+    LaneSettings { queue, ..lane() }
+}
+
+fn never() -> Script {
+    Box::new(|_, _| None)
+}
+
+#[test]
+fn a_full_queue_refuses_with_a_delay_and_drops_nothing() {
+    let mut world = World::new(vec![queue(2, false)]);
+    world.script = never();
+    for _ in 0..2 {
+        assert_eq!(code(world.request(&["a"]).1.as_ref()), Some(Code::Ok));
+        world.turn();
+    }
+    let (_, reply) = world.request(&["b"]);
+    let Some(Reply::Grpc(reply)) = reply else {
+        panic!("refused at once")
+    };
+    assert_eq!(reply.code, Code::Unavailable);
+    let counters = world.pipeline.lanes()[0].counters();
+    assert_eq!(
+        (counters.admitted, counters.dropped),
+        (2, [0; DropReason::ALL.len()])
+    );
+}
+
+#[test]
+fn one_full_lane_refuses_for_all_before_any_takes_it() {
+    let mut world = World::new(vec![queue(1, false), queue(100, false)]);
+    world.script = never();
+    world.request(&["a"]);
+    world.turn();
+    assert_eq!(
+        code(world.request(&["b"]).1.as_ref()),
+        Some(Code::Unavailable)
+    );
+    world.turn();
+    assert_eq!(world.names(1), ["a"]);
+}
+
+#[test]
+fn fan_out_delivers_to_every_lane_and_frees_once() {
+    let mut world = World::new(vec![lane(), lane()]);
+    let taken = world.pipeline.credit().taken();
+    world.request(&["a", "b"]);
+    assert!(world.pipeline.credit().taken() > taken);
+    world.turn();
+    assert_eq!((world.names(0).len(), world.names(1).len()), (2, 2));
+    assert_eq!(world.pipeline.credit().taken(), taken);
+}
+
+#[test]
+fn a_blocking_queue_holds_the_sender_until_there_is_room() {
+    let mut world = World::new(vec![queue(1, true)]);
+    world.script = Box::new(|_, names| (names != ["a"]).then(ok));
+    world.request(&["a"]);
+    world.turn();
+    let (blocked, reply) = world.request(&["b"]);
+    assert!(reply.is_none());
+    world.turn();
+    assert!(world.replies.is_empty());
+    // "a" times out in the destination and is given up; room is made.
+    world.pipeline.abandon_all(world.now);
+    world.turn();
+    let (id, reply) = &world.replies[0];
+    assert_eq!((Some(*id), code(Some(reply))), (blocked, Some(Code::Ok)));
+    assert_eq!(world.names(0), ["a", "b"]);
+}
+
+#[test]
+fn a_waiting_sender_hears_the_worst_of_its_lanes() {
+    let waits = LaneSettings {
+        waits: true,
+        ..lane()
+    };
+    let mut world = World::new(vec![waits, waits]);
+    world.script = Box::new(|lane, _| {
+        Some(if lane == 0 {
+            ok()
+        } else {
+            status(Code::PermissionDenied)
+        })
+    });
+    let (_, reply) = world.request(&["a"]);
+    assert!(reply.is_none());
+    world.turn();
+    assert_eq!(code(Some(&world.replies[0].1)), Some(Code::InvalidArgument));
+}
+
+#[test]
+fn a_sender_that_left_changes_nothing_downstream() {
+    let mut world = World::new(vec![LaneSettings {
+        waits: true,
+        ..lane()
+    }]);
+    let (id, _) = world.request(&["a"]);
+    world.pipeline.handle_abandoned(id.expect("it waits"));
+    world.turn();
+    assert_eq!((world.names(0).len(), world.replies.len()), (1, 0));
+    assert!(world.pipeline.is_idle());
+}
+
+#[test]
+fn used_up_credit_refuses_before_the_body_is_read_and_returns() {
+    let mut world = World::with_credit(vec![lane()], 1 << 20);
+    world.script = never();
+    let large = "x".repeat(300 << 10);
+    let mut refused = None;
+    for _ in 0..8 {
+        let (_, reply) = world.request(&[&large]);
+        if code(reply.as_ref()) == Some(Code::Unavailable) {
+            refused = reply;
+            break;
+        }
+        world.turn();
+    }
+    assert!(refused.is_some(), "a megabyte is used up");
+    assert!(world.pipeline.credit().taken() <= 1 << 20);
+}
+
+#[test]
+fn malformed_bytes_are_refused_for_good() {
+    let mut world = World::new(vec![lane()]);
+    assert_eq!(
+        code(world.body(&[0x0a, 0xff]).1.as_ref()),
+        Some(Code::InvalidArgument)
+    );
+    assert_eq!(
+        code(world.body(&[]).1.as_ref()),
+        Some(Code::Ok),
+        "nothing is nothing to refuse"
+    );
+    assert!(world.pipeline.is_idle());
+}
+
+#[test]
+fn an_unreachable_destination_is_tried_again() {
+    let mut world = World::new(vec![lane()]);
+    world.reachable = false;
+    world.request(&["a"]);
+    world.pass(Duration::from_secs(2));
+    assert!(world.sent.is_empty());
+    world.reachable = true;
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.names(0), ["a"]);
+}
+
+#[test]
+fn stopping_flushes_refuses_and_counts_what_is_left() {
+    let mut world = World::new(vec![lane()]);
+    world.script = Box::new(|_, names| (names != ["stuck"]).then(ok));
+    world.request(&["stuck"]);
+    world.turn();
+    world.pipeline.stop(world.now);
+    assert_eq!(
+        code(world.request(&["late"]).1.as_ref()),
+        Some(Code::Unavailable)
+    );
+    assert_eq!(world.pipeline.abandon_all(world.now), 1);
+    let counters = world.pipeline.lanes()[0].counters();
+    assert_eq!(counters.dropped[DropReason::Shutdown as usize], 1);
+    world.check();
+    assert!(world.pipeline.is_idle());
+}

@@ -1,0 +1,307 @@
+//! A pipeline with one gRPC listener for traces and a destination that answers as it is told.
+
+use crate::batch::Sizer;
+use crate::egress::destination::DestinationSettings;
+use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::egress::outlet::{Format, NetworkSettings, OutletSettings};
+use crate::exchange::*;
+use crate::flow::BackoffRule;
+use crate::ingress::{MetadataKeys, Protocol, Receiver, Signals};
+use crate::pipeline::{ListenerSettings, Output, Pipeline, PipelineSettings};
+use crate::time::Instant;
+use crate::units::*;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Uri};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use tailrace_codec::compress::{Encoding, Level};
+use tailrace_codec::grpc::Code;
+use tailrace_codec::{Rope, Signal};
+
+pub const LISTENER: ListenerId = ListenerId(0);
+
+/// One lane that sends each payload as its own batch; tests change what they are about.
+pub fn lane() -> LaneSettings {
+    LaneSettings {
+        signal: Signal::Traces,
+        slots: 10,
+        queue: QueueLimit {
+            sizer: Sizer::Requests,
+            max: 1000,
+            block_on_overflow: false,
+        },
+        batching: None,
+        retry: BackoffRule {
+            randomization_factor: 0.0,
+            ..BackoffRule::default()
+        },
+        waits: false,
+    }
+}
+
+fn outlet(lane: usize) -> OutletSettings {
+    OutletSettings::Network(Box::new(NetworkSettings {
+        destination: DestinationSettings {
+            lane: LaneId(lane as u32),
+            connections_max: 2,
+            streams_max: 100,
+            spread: false,
+            age_max: Duration::MAX,
+            idle_max: Duration::from_secs(30),
+        },
+        addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
+        method: Method::POST,
+        uri: Uri::from_static("http://127.0.0.1:4317/x"),
+        headers: HeaderMap::new(),
+        format: Format::GrpcProtobuf,
+        encoding: Encoding::Identity,
+        level: Level::DEFAULT,
+        timeout: Duration::from_secs(5),
+        window: None,
+    }))
+}
+
+/// What the destination does with a request: its lane and the names of its spans.
+pub type Script = Box<dyn FnMut(usize, &[String]) -> Option<Answer>>;
+
+pub struct World {
+    pub pipeline: Pipeline,
+    pub now: Instant,
+    pub replies: Vec<(RequestId, Reply)>,
+    /// What was sent to each lane's destination, in order: the span names of each request.
+    pub sent: Vec<(usize, Vec<String>)>,
+    pub script: Script,
+    connection: ConnectionId,
+    lane_of: Vec<(ConnectionId, usize)>,
+    connects: VecDeque<(ConnectionId, usize)>,
+    pub reachable: bool,
+}
+
+impl World {
+    pub fn new(lanes: Vec<LaneSettings>) -> Self {
+        Self::with_credit(lanes, 64 << 20)
+    }
+
+    pub fn with_credit(lanes: Vec<LaneSettings>, credit: u64) -> Self {
+        let ids: Vec<_> = (0..lanes.len()).map(|lane| LaneId(lane as u32)).collect();
+        let receiver = Receiver {
+            protocol: Protocol::Grpc,
+            signals: Signals::default().with(Signal::Traces),
+            message_max: 4 << 20,
+            metadata_keys: MetadataKeys::default(),
+        };
+        let settings = PipelineSettings {
+            credit_bytes: credit,
+            credit_high: credit,
+            listeners: vec![ListenerSettings {
+                receiver,
+                routes: [ids, vec![], vec![], vec![]],
+            }],
+            outlets: (0..lanes.len()).map(outlet).collect(),
+            homes: vec![None; lanes.len()],
+            lanes,
+        };
+        let mut pipeline = Pipeline::new(Rc::new(settings), ShardId(0), 7);
+        let connection = pipeline
+            .handle_opened()
+            .expect("credit for one connection")
+            .connection;
+        Self {
+            pipeline,
+            now: Instant(1),
+            replies: Vec::new(),
+            sent: Vec::new(),
+            script: Box::new(|_, _| Some(ok())),
+            connection,
+            lane_of: Vec::new(),
+            connects: VecDeque::new(),
+            reachable: true,
+        }
+    }
+
+    /// Sends a request of spans with these names; its id, and the reply if there was one at once.
+    pub fn request(&mut self, names: &[&str]) -> (Option<RequestId>, Option<Reply>) {
+        self.body(&encode(names))
+    }
+
+    pub fn body(&mut self, message: &[u8]) -> (Option<RequestId>, Option<Reply>) {
+        let request = Request::post("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .expect("a request");
+        let (parts, ()) = request.into_parts();
+        let head = RequestHead {
+            listener: LISTENER,
+            connection: self.connection,
+            parts: &parts,
+        };
+        let request = match self.pipeline.handle_head(&head, self.now) {
+            Admission::Receive { request, .. } => request,
+            Admission::Answer(reply) => return (None, Some(reply)),
+        };
+        let bytes = message.len() as u64;
+        if let Credit::Refused(reply) = self.pipeline.handle_reserve(request, bytes, self.now) {
+            return (Some(request), Some(reply));
+        }
+        // In two slices, as frames would deliver it.
+        let middle = message.len() / 2;
+        let mut rope = Rope::new();
+        rope.push(Bytes::copy_from_slice(&message[..middle]));
+        rope.push(Bytes::copy_from_slice(&message[middle..]));
+        let body = Body {
+            message: rope,
+            compressed: false,
+        };
+        (
+            Some(request),
+            self.pipeline.handle_complete(request, body, self.now),
+        )
+    }
+
+    /// Performs outputs until there are none.
+    pub fn turn(&mut self) {
+        while let Some(output) = self.pipeline.poll_output(self.now) {
+            match output {
+                Output::Reply { request, reply, .. } => self.replies.push((request, reply)),
+                Output::Connect {
+                    lane, connection, ..
+                } => {
+                    self.connects.push_back((connection, lane.index()));
+                    self.connect();
+                }
+                Output::Command {
+                    connection,
+                    command,
+                } => self.command(connection, command),
+                Output::Resolve { .. } | Output::Print { .. } | Output::Append { .. } => {}
+                Output::HandOver { .. } | Output::HandBack { .. } => unreachable!("one shard"),
+            }
+        }
+        self.check();
+    }
+
+    /// Lets time pass, a timeout at a time.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.turn();
+        while let Some(next) = self.pipeline.next_timeout().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.pipeline.handle_timeout(self.now);
+            self.turn();
+        }
+        self.now = end;
+        self.pipeline.handle_timeout(end);
+        self.turn();
+    }
+
+    /// The names that arrived and were acknowledged or not, in order, at one lane.
+    pub fn names(&self, lane: usize) -> Vec<String> {
+        let of_lane = self.sent.iter().filter(|(to, _)| *to == lane);
+        of_lane.flat_map(|(_, names)| names.clone()).collect()
+    }
+
+    fn connect(&mut self) {
+        while let Some((connection, lane)) = self.connects.pop_front() {
+            if self.reachable {
+                self.lane_of.push((connection, lane));
+                self.pipeline.handle_connected(connection, 100, self.now);
+            } else {
+                let reason = CloseReason::Unreachable {
+                    os_error: Some(111),
+                };
+                self.pipeline.handle_closed(connection, &reason, self.now);
+            }
+        }
+    }
+
+    fn command(&mut self, connection: ConnectionId, command: ClientCommand) {
+        let lane = self
+            .lane_of
+            .iter()
+            .rfind(|(id, _)| *id == connection)
+            .map(|(_, lane)| *lane);
+        match command {
+            ClientCommand::Send(attempt) => {
+                let lane = lane.expect("a connection that is up");
+                let names = decode(&attempt.body.to_bytes()[5..]);
+                self.sent.push((lane, names.clone()));
+                if let Some(answer) = (self.script)(lane, &names) {
+                    let wall = SystemTime::UNIX_EPOCH;
+                    self.pipeline
+                        .handle_answered(connection, attempt.id, answer, self.now, wall);
+                }
+            }
+            ClientCommand::Drain => {
+                self.pipeline
+                    .handle_closed(connection, &CloseReason::Drained, self.now);
+            }
+            ClientCommand::Cancel(_) => {}
+        }
+    }
+
+    /// Conservation, after every turn.
+    pub fn check(&self) {
+        for lane in self.pipeline.lanes() {
+            assert_eq!(lane.counters().unaccounted(), 0, "{:?}", lane.counters());
+        }
+    }
+}
+
+pub fn encode(names: &[&str]) -> Vec<u8> {
+    let span = |name: &&str| Span {
+        name: (*name).to_owned(),
+        ..Span::default()
+    };
+    let spans = names.iter().map(span).collect();
+    let scope = ScopeSpans {
+        spans,
+        schema_url: "scope".into(),
+        ..ScopeSpans::default()
+    };
+    let resource = ResourceSpans {
+        scope_spans: vec![scope],
+        ..ResourceSpans::default()
+    };
+    ExportTraceServiceRequest {
+        resource_spans: vec![resource],
+    }
+    .encode_to_vec()
+}
+
+fn decode(message: &[u8]) -> Vec<String> {
+    let request = ExportTraceServiceRequest::decode(message).expect("a request prost can read");
+    let scopes = request
+        .resource_spans
+        .into_iter()
+        .flat_map(|resource| resource.scope_spans);
+    scopes
+        .flat_map(|scope| scope.spans)
+        .map(|span| span.name)
+        .collect()
+}
+
+pub fn ok() -> Answer {
+    status(Code::Ok)
+}
+
+pub fn status(code: Code) -> Answer {
+    let (message, details, body) = (String::new(), Bytes::new(), Bytes::new());
+    Answer::Grpc {
+        code,
+        message,
+        details,
+        body,
+    }
+}
+
+pub fn code(reply: Option<&Reply>) -> Option<Code> {
+    match reply {
+        Some(Reply::Grpc(reply)) => Some(reply.code),
+        Some(Reply::Http(_)) | None => None,
+    }
+}
