@@ -39,7 +39,7 @@ pub use listener::{Acceptor, Bound, bind};
 pub use ring::{Consumer, Full, Producer, ring};
 pub use socket::{Socket, TcpKeepalive, TcpOptions};
 pub use task::{Task, spawn, yield_now};
-pub use timer::{Elapsed, Timer, now, sleep, timeout};
+pub use timer::{Elapsed, Timer, now, sleep, thread_cpu_time, timeout};
 pub use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use std::fmt;

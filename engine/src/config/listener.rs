@@ -3,6 +3,7 @@
 use super::{ComponentId, Secret};
 use crate::units::{ByteCount, LaneId};
 use http::HeaderName;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -110,4 +111,15 @@ pub struct ListenerTimes {
     pub write: Duration,
     /// `idle_timeout`: between two requests on one HTTP/1.1 connection.
     pub idle: Duration,
+}
+
+/// As the file writes it.
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
 }

@@ -1,0 +1,233 @@
+//! Network exporters: request heads built once, and how their connections behave.
+
+use crate::config::{
+    Balancer, Compression, ConnectionsConfig, ExporterConfig, HttpEncoding, HttpVersion,
+    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Secret, Target,
+};
+use crate::egress::destination::DestinationSettings;
+use crate::egress::outlet::{Format, NetworkSettings, OutletSettings};
+use crate::exchange::{Address, Framing, Keepalive};
+use crate::net::client;
+use crate::units::LaneId;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, TE, USER_AGENT};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use std::time::Duration;
+use tailrace_codec::Signal;
+use tailrace_codec::compress::{Encoding, Level};
+
+const AGENT: &str = concat!("tailrace/", env!("CARGO_PKG_VERSION"));
+
+pub(super) fn settings(lane: &LaneConfig) -> Option<client::Settings> {
+    match &lane.kind {
+        ExporterConfig::OtlpGrpc(config) => Some(connection(
+            client::Protocol::Http2,
+            config.keepalive,
+            config.connections,
+        )),
+        ExporterConfig::OtlpHttp(config) => {
+            let protocol = protocol(config.version);
+            Some(connection(protocol, config.keepalive, config.connections))
+        }
+        ExporterConfig::Debug(_) | ExporterConfig::File(_) | ExporterConfig::Nop => None,
+    }
+}
+
+pub(super) fn grpc(
+    id: LaneId,
+    lane: &LaneConfig,
+    config: &OtlpGrpcConfig,
+    shards: usize,
+) -> OutletSettings {
+    let (encoding, level) = encoding(config.compression, Framing::Grpc);
+    let mut headers = extra_headers(&config.headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    if let Some(token) = encoding
+        .grpc_encoding()
+        .filter(|_| encoding != Encoding::Identity)
+    {
+        let name = HeaderName::from_static("grpc-encoding");
+        headers.insert(name, HeaderValue::from_static(token));
+    }
+    network(
+        id,
+        lane,
+        shards,
+        Kind {
+            target: &config.target,
+            balancer: config.balancer,
+            connections: config.connections,
+            streams_max: u32::MAX,
+            uri: uri(&config.authority, grpc_path(lane.signal)),
+            headers,
+            format: Format::GrpcProtobuf,
+            encoding,
+            level,
+            timeout: config.timeout,
+        },
+    )
+}
+
+pub(super) fn http(
+    id: LaneId,
+    lane: &LaneConfig,
+    config: &OtlpHttpConfig,
+    shards: usize,
+) -> OutletSettings {
+    let (encoding, level) = encoding(config.compression, Framing::Plain);
+    let mut headers = extra_headers(&config.headers);
+    let (format, media) = match config.encoding {
+        HttpEncoding::Proto => (Format::HttpProtobuf, "application/x-protobuf"),
+        HttpEncoding::Json => (Format::HttpJson, "application/json"),
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if encoding != Encoding::Identity {
+        headers.insert(
+            CONTENT_ENCODING,
+            HeaderValue::from_static(encoding.content_encoding()),
+        );
+    }
+    if config.version == HttpVersion::Http1
+        && !headers.contains_key(HOST)
+        && let Ok(host) = HeaderValue::from_str(&config.authority)
+    {
+        headers.insert(HOST, host);
+    }
+    let streams_max = match config.version {
+        HttpVersion::Http1 => 1,
+        HttpVersion::Http2 => u32::MAX,
+    };
+    network(
+        id,
+        lane,
+        shards,
+        Kind {
+            target: &config.target,
+            balancer: config.balancer,
+            connections: config.connections,
+            streams_max,
+            uri: uri(&config.authority, &config.path),
+            headers,
+            format,
+            encoding,
+            level,
+            timeout: config.timeout,
+        },
+    )
+}
+
+/// What OTLP/gRPC and OTLP/HTTP have in common, under one name each.
+struct Kind<'a> {
+    target: &'a Target,
+    balancer: Balancer,
+    connections: ConnectionsConfig,
+    streams_max: u32,
+    uri: Uri,
+    headers: HeaderMap,
+    format: Format,
+    encoding: Encoding,
+    level: Level,
+    timeout: Duration,
+}
+
+fn network(id: LaneId, lane: &LaneConfig, shards: usize, kind: Kind<'_>) -> OutletSettings {
+    let consumers = lane.queue.num_consumers as usize;
+    let homed = consumers < shards;
+    let connections_max = (kind.connections.max as usize).div_ceil(if homed { 1 } else { shards });
+    let addresses = match kind.target {
+        Target::Address(address) => vec![Address::Tcp(*address)],
+        Target::Unix(path) => vec![Address::Unix(path.clone())],
+        Target::Name { .. } => Vec::new(),
+    };
+    OutletSettings::Network(Box::new(NetworkSettings {
+        destination: DestinationSettings {
+            lane: id,
+            connections_max,
+            streams_max: kind.streams_max,
+            spread: kind.balancer == Balancer::RoundRobin,
+            age_max: kind.connections.age_max,
+            idle_max: kind.connections.idle_timeout,
+        },
+        addresses,
+        method: Method::POST,
+        uri: kind.uri,
+        headers: kind.headers,
+        format: kind.format,
+        encoding: kind.encoding,
+        level: kind.level,
+        timeout: kind.timeout,
+        window: homed.then_some(consumers),
+    }))
+}
+
+fn connection(
+    protocol: client::Protocol,
+    keepalive: Option<KeepaliveConfig>,
+    connections: ConnectionsConfig,
+) -> client::Settings {
+    client::Settings {
+        keepalive: keepalive.map(|keepalive| Keepalive {
+            time: keepalive.time,
+            timeout: keepalive.timeout,
+            permit_without_stream: keepalive.permit_without_stream,
+        }),
+        idle_timeout: connections.idle_timeout,
+        age_max: connections.age_max,
+        ..client::Settings::new(protocol)
+    }
+}
+
+const fn protocol(version: HttpVersion) -> client::Protocol {
+    match version {
+        HttpVersion::Http1 => client::Protocol::Http1,
+        HttpVersion::Http2 => client::Protocol::Http2,
+    }
+}
+
+/// Over gRPC `snappy` means the framed format, over HTTP the block format, as in the Collector.
+fn encoding(compression: Compression, framing: Framing) -> (Encoding, Level) {
+    let (encoding, level) = match compression {
+        Compression::None => (Encoding::Identity, None),
+        Compression::Gzip { level } => (Encoding::Gzip, level),
+        Compression::Zstd { level } => (Encoding::Zstd, level),
+        Compression::Snappy if framing == Framing::Grpc => (Encoding::SnappyFramed, None),
+        Compression::Snappy => (Encoding::Snappy, None),
+        Compression::Deflate { level } => (Encoding::Deflate, level),
+    };
+    let level = level.and_then(|level| Level::new(encoding, level));
+    (encoding, level.unwrap_or(Level::DEFAULT))
+}
+
+fn extra_headers(configured: &[(HeaderName, Secret)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    for (name, value) in configured {
+        // The configuration has checked that the value can be a header's.
+        if let Ok(mut value) = HeaderValue::from_str(value.reveal()) {
+            value.set_sensitive(true);
+            headers.insert(name.clone(), value);
+        }
+    }
+    headers
+}
+
+fn uri(authority: &str, path: &str) -> Uri {
+    let path = PathAndQuery::try_from(path).unwrap_or_else(|_| PathAndQuery::from_static("/"));
+    let uri = Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority)
+        .path_and_query(path.clone());
+    uri.build().unwrap_or_else(|_| Uri::from(path))
+}
+
+const fn grpc_path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Profiles => {
+            "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+        }
+    }
+}

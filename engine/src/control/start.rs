@@ -1,0 +1,375 @@
+//! Starting an engine: limits, sockets, threads. Everything that can fail does so here, before
+//! the first request is taken.
+
+use super::admin::{Admin, Endpoint};
+use super::budget::budget;
+use super::names::Names;
+use super::{Command, Control, Outcome, ShardLink};
+use crate::assembly::{Assembly, assemble};
+use crate::config::{Config, ListenAddress};
+use crate::exchange::Address;
+use crate::runtime::{
+    Blocked, Bound, Consumer, Producer, Requested, RuntimeKind, bind, choose, probe, ring, run,
+};
+use crate::shard::{PeerMessage, Peers, Shard, ShardPlan};
+use crate::units::{ListenerId, ShardId};
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What is delivered for how long where nobody says.
+pub(super) const SHUTDOWN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Orders, reports and commands that may wait in a ring.
+const CONTROL_SLOTS: usize = 1024;
+
+/// Batches that may be on their way between two shards, and as many verdicts back.
+const PEER_SLOTS: usize = 256;
+
+/// What the host decides beside the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub runtime: Requested,
+    /// `None`: the configuration's number, else one for each processor we may run on.
+    pub shards: Option<usize>,
+    /// Whether shards are bound to processors.
+    pub pinned: bool,
+    /// Serve health and metrics. An embedding host usually has its own.
+    pub admin: bool,
+}
+
+/// Why an engine did not start, and what to do about it.
+#[derive(Debug)]
+pub enum StartError {
+    /// io_uring was asked for by name.
+    Runtime(Blocked),
+    /// A listening address cannot be had.
+    Listen {
+        what: String,
+        address: String,
+        error: io::Error,
+    },
+    Thread(io::Error),
+    /// Shards that ended while they started; the log says why.
+    Shards {
+        failed: usize,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runtime(blocked) => write!(f, "{blocked}; or run with --runtime epoll"),
+            Self::Listen {
+                what,
+                address,
+                error,
+            } => {
+                write!(f, "{what} cannot listen on {address}: {error}")?;
+                if error.kind() == io::ErrorKind::AddrInUse {
+                    f.write_str("; another process has the address, end it or change `endpoint`")?;
+                }
+                Ok(())
+            }
+            Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
+            Self::Shards { failed } => {
+                write!(
+                    f,
+                    "{failed} shards ended while they started; the log says why"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// One bound address, for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// `otlp`, `health_check`, `metrics`.
+    pub component: String,
+    /// `grpc`, `http`.
+    pub protocol: &'static str,
+    pub address: Address,
+}
+
+/// A started engine.
+#[derive(Debug)]
+pub struct Running {
+    pub kind: RuntimeKind,
+    /// Why it is not io_uring, where that was wanted.
+    pub blocked: Option<Blocked>,
+    pub shards: usize,
+    pub listening: Vec<Listening>,
+    pub commands: Producer<Command>,
+    pub thread: JoinHandle<Outcome>,
+    pub shard_threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts shards and control, and returns once every shard serves.
+pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> {
+    let (kind, blocked) = choose(options.runtime, probe()).map_err(StartError::Runtime)?;
+    let cpus = processors();
+    let configured = config.engine.shards.map(|shards| shards.get() as usize);
+    let shards = options.shards.or(configured).unwrap_or(cpus.len()).max(1);
+    let budget = budget(config);
+    let assembly = assemble(config, shards, budget.credit.0, budget.credit_high.0);
+
+    let mut listening = Vec::new();
+    let mut sockets: Vec<Vec<(ListenerId, socket2::Socket)>> = Vec::new();
+    sockets.resize_with(shards, Vec::new);
+    for (id, plan) in (0..).map(ListenerId).zip(&assembly.listeners) {
+        let bound = listen(&plan.receiver, &plan.address, shards)?;
+        listening.push(Listening {
+            component: plan.receiver.clone(),
+            protocol: plan.transport,
+            address: bound.address,
+        });
+        for (shard, socket) in sockets.iter_mut().zip(bound.sockets) {
+            shard.push((id, socket));
+        }
+    }
+    let admin = if options.admin {
+        bind_admin(config, &mut listening)?
+    } else {
+        Vec::new()
+    };
+
+    let pins = options.pinned.then_some(cpus);
+    let (links, shard_threads) = start_shards(kind, &assembly, sockets, pins.as_deref())?;
+    let names = Names::new(&assembly.names).map_err(StartError::Thread)?;
+    let (commands, inbox) = ring(CONTROL_SLOTS);
+    let thread = start_control(assembly, links, names, inbox, admin)?;
+    Ok(Running {
+        kind,
+        blocked,
+        shards,
+        listening,
+        commands,
+        thread,
+        shard_threads,
+    })
+}
+
+fn start_control(
+    assembly: Assembly,
+    shards: Vec<ShardLink>,
+    names: Names,
+    commands: Consumer<Command>,
+    sockets: Vec<(Endpoint, socket2::Socket)>,
+) -> Result<JoinHandle<Outcome>, StartError> {
+    let (ready, started): (_, Receiver<io::Result<()>>) = sync_channel(1);
+    let builder = std::thread::Builder::new().name("tailrace-control".into());
+    let main = move || {
+        // Control waits and answers scrapes: epoll serves it everywhere.
+        let outcome = run(RuntimeKind::Epoll, None, || async move {
+            let admin = match Admin::serve(sockets) {
+                Ok(admin) => admin,
+                Err(error) => {
+                    let cause = error.to_string();
+                    let _ = ready.send(Err(error));
+                    return Outcome::ShardDied {
+                        shard: ShardId(0),
+                        cause,
+                    };
+                }
+            };
+            admin.set_ready(true);
+            let _ = ready.send(Ok(()));
+            let control = Control {
+                shards,
+                commands: Some(commands),
+                labels: assembly.labels,
+                names,
+                admin,
+                queries: Vec::new(),
+                next_query: 0,
+                stopping: None,
+            };
+            control.run().await
+        });
+        outcome.unwrap_or_else(|error| Outcome::ShardDied {
+            shard: ShardId(0),
+            cause: error.to_string(),
+        })
+    };
+    let thread = builder.spawn(main).map_err(StartError::Thread)?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(StartError::Thread(error)),
+        Err(_) => Err(StartError::Thread(io::ErrorKind::BrokenPipe.into())),
+    }
+}
+
+fn start_shards(
+    kind: RuntimeKind,
+    assembly: &Assembly,
+    sockets: Vec<Vec<(ListenerId, socket2::Socket)>>,
+    pins: Option<&[usize]>,
+) -> Result<(Vec<ShardLink>, Vec<JoinHandle<()>>), StartError> {
+    let count = sockets.len();
+    let busy: Arc<[AtomicU32]> = (0..count).map(|_| AtomicU32::new(0)).collect();
+    let (mut outgoing, mut incoming) = peer_rings(count);
+    let (mut links, mut threads) = (Vec::new(), Vec::new());
+    let (started, serving) = sync_channel(count);
+    for (index, listeners) in sockets.into_iter().enumerate() {
+        let id = ShardId(u32::try_from(index).unwrap_or(u32::MAX));
+        let (orders, order_inbox) = ring(CONTROL_SLOTS);
+        let (reports, report_inbox) = ring(CONTROL_SLOTS);
+        let homes = assembly.pipeline.homes.iter();
+        let at_home = |home: &Option<ShardId>| home.unwrap_or(id) == id;
+        let writers = homes.zip(&assembly.files);
+        let writers = writers.map(|(home, file)| file.clone().filter(|_| at_home(home)));
+        let plan = ShardPlan {
+            id,
+            // Shards must not jitter in step.
+            seed: 0x9e37_79b9_7f4a_7c15 ^ (u64::from(id.0) << 32) ^ u64::from(std::process::id()),
+            pipeline: assembly.pipeline.clone(),
+            servers: assembly
+                .listeners
+                .iter()
+                .map(|plan| plan.server.clone())
+                .collect(),
+            clients: assembly.clients.clone(),
+            listeners,
+            writers: writers.collect(),
+            started: started.clone(),
+            orders: order_inbox,
+            inboxes: std::mem::take(&mut incoming[index]),
+            peers: Peers {
+                shards: std::mem::take(&mut outgoing[index]),
+                reports,
+                busy: Arc::clone(&busy),
+            },
+        };
+        let cpu = pins.map(|cpus| cpus[index % cpus.len()]);
+        let name = format!("tailrace-{index}");
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || run_shard(kind, cpu, plan))
+            .map_err(StartError::Thread)?;
+        threads.push(thread);
+        links.push(ShardLink {
+            orders,
+            reports: report_inbox,
+            ended: false,
+        });
+    }
+    drop(started);
+    // A shard that ends while it starts drops its sender: then fewer answer than were started.
+    let serve = serving.iter().take(count).count();
+    if serve < count {
+        return Err(StartError::Shards {
+            failed: count - serve,
+        });
+    }
+    Ok((links, threads))
+}
+
+/// A panic is caught by the thread's end: the report ring closes without a `Stopped`.
+fn run_shard(kind: RuntimeKind, cpu: Option<usize>, plan: ShardPlan) {
+    let id = plan.id;
+    match run(kind, cpu, || Shard::run(plan)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(shard = id.0, %error, "a shard ended"),
+        Err(error) => tracing::error!(shard = id.0, %error, "a shard ended"),
+    }
+}
+
+type PeerRings = (
+    Vec<Vec<Option<Producer<PeerMessage>>>>,
+    Vec<Vec<Consumer<PeerMessage>>>,
+);
+
+/// One ring for each ordered pair of shards.
+fn peer_rings(count: usize) -> PeerRings {
+    let mut outgoing: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+    let mut incoming: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+    for (from, outbox) in outgoing.iter_mut().enumerate() {
+        for (to, inbox) in incoming.iter_mut().enumerate() {
+            if from == to {
+                outbox.push(None);
+            } else {
+                let (producer, consumer) = ring(PEER_SLOTS);
+                outbox.push(Some(producer));
+                inbox.push(consumer);
+            }
+        }
+    }
+    (outgoing, incoming)
+}
+
+fn bind_admin(
+    config: &Config,
+    listening: &mut Vec<Listening>,
+) -> Result<Vec<(Endpoint, socket2::Socket)>, StartError> {
+    let mut sockets = Vec::new();
+    let health = config.health_checks.iter().map(|check| {
+        (
+            check.id.to_string(),
+            &check.address,
+            Endpoint::Health(check.clone()),
+        )
+    });
+    let metrics = config.telemetry.metrics.prometheus.iter();
+    let metrics = metrics.map(|address| ("metrics".to_owned(), address, Endpoint::Metrics));
+    for (component, address, endpoint) in health.chain(metrics) {
+        let bound = listen(&component, address, 1)?;
+        listening.push(Listening {
+            component,
+            protocol: "http",
+            address: bound.address,
+        });
+        sockets.extend(
+            bound
+                .sockets
+                .into_iter()
+                .map(|socket| (endpoint.clone(), socket)),
+        );
+    }
+    Ok(sockets)
+}
+
+fn listen(what: &str, address: &ListenAddress, shards: usize) -> Result<Bound, StartError> {
+    let failed = |error| StartError::Listen {
+        what: what.to_owned(),
+        address: address.to_string(),
+        error,
+    };
+    let address = match address {
+        ListenAddress::Tcp { host, port } => {
+            Address::Tcp(first_address(host, *port).map_err(failed)?)
+        }
+        ListenAddress::Unix(path) => Address::Unix(path.clone()),
+    };
+    bind(&address, shards).map_err(failed)
+}
+
+/// An empty host is every interface, as in Go.
+fn first_address(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    (host, port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+/// The processors this process may run on.
+fn processors() -> Vec<usize> {
+    // SAFETY: an all-zero cpu_set_t is the empty set, and sched_getaffinity only fills it.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+        set
+    };
+    // SAFETY: the index is below the set's size.
+    let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+    let cpus: Vec<_> = (0..libc::CPU_SETSIZE as usize).filter(allowed).collect();
+    if cpus.is_empty() { vec![0] } else { cpus }
+}

@@ -1,0 +1,378 @@
+//! The shell of one shard: feeds events to the pipeline and performs what it asks. Decides nothing.
+//!
+//! ```text
+//!   connections --Inbound, Outbound--> pipeline --Output--> mailboxes --> connections
+//!   control, peers --rings-----------^        |
+//!   timer ---------------------------^        +--> rings, writers
+//! ```
+//!
+//! Events come in from inside the polls of the connections' tasks; they only change the pipeline
+//! and wake the shard's own task. That task then takes all outputs at once (a *turn*), so a
+//! connection that brought a hundred requests costs one turn.
+
+mod events;
+mod messages;
+mod outputs;
+mod writers;
+
+pub use messages::{Order, PeerMessage, Peers, Report, ShardPlan};
+
+use crate::exchange::{Address, ClientCommand, ServerCommand};
+use crate::net::{Clock, Mailbox, client, server};
+use crate::pipeline::Pipeline;
+use crate::runtime::{Acceptor, Consumer, Socket, Timer, now, spawn, thread_cpu_time};
+use crate::telemetry::{Busy, Counters};
+use crate::time::Instant;
+use crate::units::{ConnectionId, ListenerId, ShardId};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use writers::Writers;
+
+/// Messages taken from one ring in one turn: the rest waits for the next, so that a busy peer does
+/// not keep this shard's connections from being served.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// How often the shards tell each other how busy they are.
+const BUSY_PERIOD: Duration = Duration::from_millis(100);
+
+/// A shard as its connections see it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shard(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    id: ShardId,
+    pipeline: RefCell<Pipeline>,
+    servers: Vec<Rc<server::Settings>>,
+    /// By lane; `None` for exporters without a network.
+    clients: Vec<Option<client::Settings>>,
+    incoming: RefCell<HashMap<ConnectionId, Mailbox<ServerCommand>>>,
+    outgoing: RefCell<HashMap<ConnectionId, Mailbox<ClientCommand>>>,
+    peers: Peers,
+    writers: RefCell<Writers>,
+    busy: Cell<Busy>,
+    /// When the shard's processor time was last read, and what it was.
+    measured: Cell<(Instant, Duration)>,
+    /// The shard's own task, and whether it has been woken since its last turn.
+    waker: RefCell<Option<Waker>>,
+    stop: Cell<Stop>,
+}
+
+/// How far a shard is with stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// Until then what is inside may still be delivered.
+    Draining {
+        until: Instant,
+    },
+    Done,
+}
+
+impl Shard {
+    /// Serves until it is stopped, on the executor that runs it.
+    pub async fn run(plan: ShardPlan) -> io::Result<()> {
+        let ShardPlan {
+            id,
+            seed,
+            pipeline,
+            servers,
+            clients,
+            listeners,
+            writers,
+            ..
+        } = plan;
+        let writers = RefCell::new(Writers::open(writers)?);
+        let shard = Self(Rc::new(State {
+            id,
+            pipeline: RefCell::new(Pipeline::new(Rc::new(pipeline), id, seed)),
+            servers: servers.into_iter().map(Rc::new).collect(),
+            clients,
+            incoming: RefCell::default(),
+            outgoing: RefCell::default(),
+            peers: plan.peers,
+            writers,
+            busy: Cell::new(Busy::new(now())),
+            measured: Cell::new((now(), thread_cpu_time())),
+            waker: RefCell::default(),
+            stop: Cell::new(Stop::No),
+        }));
+        for (listener, socket) in listeners {
+            let alone = socket.local_addr()?.is_unix();
+            let acceptor = Acceptor::new(socket)?;
+            let shard = shard.clone();
+            spawn(async move { shard.accept(listener, &acceptor, alone).await });
+        }
+        // Who started the shards waits for this, and only while they start.
+        let _ = plan.started.send(());
+        let mut orders = Some(plan.orders);
+        let mut inboxes = plan.inboxes;
+        let mut timer = Timer::new();
+        let mut next_busy = now() + BUSY_PERIOD;
+        poll_fn(|cx| {
+            shard.wake_with(cx);
+            let start = now();
+            let mut more = shard.take_orders(&mut orders, cx);
+            for inbox in &mut inboxes {
+                more |= shard.take_messages(inbox, cx);
+            }
+            shard.take_written(cx);
+            if start >= next_busy {
+                next_busy = start + BUSY_PERIOD;
+                shard.exchange_busy(start);
+            }
+            shard.turn(start);
+            shard.advance_stop(start);
+            if shard.0.stop.get() == Stop::Done {
+                return Poll::Ready(());
+            }
+            let timeout = shard.next_timeout(next_busy);
+            if more || timer.poll_until(cx, timeout).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Takes connections from a listener for as long as the shard lives. A listener that this shard
+    /// has alone (a Unix socket) gives whole connections to the least busy shard.
+    async fn accept(&self, listener: ListenerId, acceptor: &Acceptor, alone: bool) {
+        loop {
+            let socket = acceptor.accept().await;
+            if self.0.stop.get() != Stop::No {
+                continue;
+            }
+            let to = if alone {
+                self.0.peers.least_busy()
+            } else {
+                self.0.id
+            };
+            if to == self.0.id {
+                self.serve(listener, socket);
+            } else {
+                self.give(to, listener, socket);
+            }
+        }
+    }
+
+    /// Gives a connection to another shard, or serves it here where that one has no room.
+    fn give(&self, to: ShardId, listener: ListenerId, socket: Socket) {
+        let Ok(socket) = socket.into_std() else {
+            return;
+        };
+        let message = PeerMessage::Connection { listener, socket };
+        if let Err(PeerMessage::Connection { listener, socket }) = self.0.peers.send(to, message) {
+            self.take(listener, socket);
+        }
+    }
+
+    /// Takes a connection that another shard accepted.
+    fn take(&self, listener: ListenerId, socket: socket2::Socket) {
+        match Socket::from_std(socket) {
+            Ok(socket) => self.serve(listener, socket),
+            Err(error) => tracing::debug!(%error, "a connection was lost between shards"),
+        }
+    }
+
+    fn serve(&self, listener: ListenerId, socket: Socket) {
+        let settings = Rc::clone(&self.0.servers[listener.index()]);
+        spawn(server::serve(
+            socket,
+            listener,
+            settings,
+            self.clone(),
+            Timer::new(),
+        ));
+    }
+
+    /// Lets time pass for the pipeline, then performs everything it asks for.
+    fn turn(&self, now: Instant) {
+        let mut pipeline = self.0.pipeline.borrow_mut();
+        if pipeline
+            .next_timeout()
+            .is_some_and(|timeout| timeout <= now)
+        {
+            pipeline.handle_timeout(now);
+        }
+        while let Some(output) = pipeline.poll_output(now) {
+            self.perform(output, &mut pipeline, now);
+        }
+    }
+
+    /// While there is work the shards compare how busy they are; at rest nothing wakes them.
+    fn next_timeout(&self, next_busy: Instant) -> Instant {
+        let pipeline = self.0.pipeline.borrow();
+        let working = self.0.peers.are_many() && !pipeline.is_idle();
+        let busy = working.then_some(next_busy);
+        let stop = match self.0.stop.get() {
+            Stop::Draining { until } => Some(until),
+            Stop::No | Stop::Done => None,
+        };
+        let timeouts = [pipeline.next_timeout(), busy, stop];
+        timeouts
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Instant::NEVER)
+    }
+
+    /// Measures how busy the shard was since it last did, tells the others, and hears of them.
+    fn exchange_busy(&self, now: Instant) {
+        let permille = self.measure_busy(now);
+        let all = self.0.peers.exchange_busy(self.0.id, permille);
+        self.0.pipeline.borrow_mut().handle_busy(&all);
+    }
+
+    /// The thread's processor time as a share of the time since the last measure, in thousandths:
+    /// what connections' tasks use counts as well as the shard's own turns.
+    fn measure_busy(&self, now: Instant) -> u32 {
+        let used = thread_cpu_time();
+        let (last, last_used) = self.0.measured.replace((now, used));
+        let worked = used.saturating_sub(last_used).min(now - last);
+        let mut busy = self.0.busy.get();
+        busy.handle_turn(now.before(worked), now);
+        self.0.busy.set(busy);
+        let permille = worked.as_nanos() * 1000 / (now - last).as_nanos().max(1);
+        u32::try_from(permille).unwrap_or(1000)
+    }
+
+    fn wake_with(&self, cx: &Context<'_>) {
+        self.0.waker.replace(Some(cx.waker().clone()));
+    }
+
+    /// Something happened: the shard's task has a turn to take.
+    fn wake(&self) {
+        if let Some(waker) = self.0.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn take_orders(&self, orders: &mut Option<Consumer<Order>>, cx: &mut Context<'_>) -> bool {
+        while let Some(consumer) = orders {
+            match consumer.poll_recv(cx) {
+                Poll::Ready(Some(order)) => self.obey(order),
+                Poll::Ready(None) => {
+                    // The control thread is gone without a word: nobody could stop us any more.
+                    *orders = None;
+                    self.begin_stop(now());
+                }
+                Poll::Pending => return false,
+            }
+        }
+        false
+    }
+
+    fn obey(&self, order: Order) {
+        match order {
+            Order::Resolved { lane, addresses } => {
+                self.0
+                    .pipeline
+                    .borrow_mut()
+                    .handle_resolved(lane, addresses, now());
+            }
+            Order::Count { query } => {
+                let (shard, counters, at) = (self.0.id, self.counters(), now());
+                self.0.peers.report(Report::Counted {
+                    shard,
+                    query,
+                    counters,
+                    at,
+                });
+            }
+            Order::Stop { timeout } => self.begin_stop(now() + timeout),
+        }
+    }
+
+    fn take_messages(&self, inbox: &mut Consumer<PeerMessage>, cx: &mut Context<'_>) -> bool {
+        for _ in 0..MESSAGES_PER_TURN {
+            let Poll::Ready(Some(message)) = inbox.poll_recv(cx) else {
+                return false;
+            };
+            if let PeerMessage::Connection { listener, socket } = message {
+                self.take(listener, socket);
+                continue;
+            }
+            let mut pipeline = self.0.pipeline.borrow_mut();
+            match message {
+                PeerMessage::Connection { .. } => {}
+                PeerMessage::Parcel {
+                    from,
+                    lane,
+                    attempt,
+                    parcel,
+                } => {
+                    pipeline.handle_parcel(from, lane, attempt, parcel, now());
+                }
+                PeerMessage::Ended {
+                    attempt,
+                    conclusion,
+                    wire_bytes,
+                } => {
+                    pipeline.handle_hand_back(attempt, conclusion, wire_bytes, now());
+                }
+            }
+        }
+        true
+    }
+
+    /// Stops taking requests; connections finish what is open on them.
+    fn begin_stop(&self, until: Instant) {
+        if self.0.stop.get() != Stop::No {
+            return;
+        }
+        self.0.stop.set(Stop::Draining { until });
+        self.0.pipeline.borrow_mut().stop(now());
+        for mailbox in self.0.incoming.borrow().values() {
+            mailbox.send(ServerCommand::Drain);
+        }
+    }
+
+    fn advance_stop(&self, now: Instant) {
+        let Stop::Draining { until } = self.0.stop.get() else {
+            return;
+        };
+        let mut pipeline = self.0.pipeline.borrow_mut();
+        let drained = pipeline.is_idle() && self.0.incoming.borrow().is_empty();
+        if !drained && now < until {
+            return;
+        }
+        let dropped_items = pipeline.abandon_all(now);
+        pipeline.close_connections(now);
+        drop(pipeline);
+        self.0.stop.set(Stop::Done);
+        let (shard, counters) = (self.0.id, self.counters());
+        self.0.peers.report(Report::Stopped {
+            shard,
+            dropped_items,
+            counters,
+        });
+    }
+
+    fn counters(&self) -> Box<Counters> {
+        self.measure_busy(now());
+        let mut counters = self.0.pipeline.borrow().counters();
+        counters.shard.busy = self.0.busy.get();
+        Box::new(counters)
+    }
+
+    fn connect(&self, id: ConnectionId, settings: client::Settings, address: Address) {
+        let mailbox = Mailbox::new();
+        self.0.outgoing.borrow_mut().insert(id, mailbox.clone());
+        let link = client::Link {
+            id,
+            settings,
+            outbound: self.clone(),
+        };
+        spawn(async move {
+            let socket = crate::runtime::connect(&address);
+            client::run(socket, link, mailbox, Timer::new()).await;
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! What crosses between threads: orders from control, batches between shards, reports to control.
+
+use crate::egress::lane::Conclusion;
+use crate::egress::outlet::Parcel;
+use crate::exchange::Address;
+use crate::net::{client, server};
+use crate::pipeline::PipelineSettings;
+use crate::runtime::{Consumer, Producer};
+use crate::telemetry::Counters;
+use crate::time::Instant;
+use crate::units::{AttemptId, LaneId, ListenerId, ShardId};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+/// Everything a shard is told before it runs.
+#[derive(Debug)]
+pub struct ShardPlan {
+    pub id: ShardId,
+    /// Of its random numbers.
+    pub seed: u64,
+    pub pipeline: PipelineSettings,
+    /// By listener.
+    pub servers: Vec<server::Settings>,
+    /// By lane; `None` for exporters without a network.
+    pub clients: Vec<Option<client::Settings>>,
+    pub listeners: Vec<(ListenerId, socket2::Socket)>,
+    /// By lane: the file it writes; filled in on its home shard alone.
+    pub writers: Vec<Option<PathBuf>>,
+    /// Told once, when the shard serves.
+    pub started: SyncSender<()>,
+    pub orders: Consumer<Order>,
+    pub inboxes: Vec<Consumer<PeerMessage>>,
+    pub peers: Peers,
+}
+
+/// What the control thread asks of a shard.
+#[derive(Debug)]
+pub enum Order {
+    Resolved {
+        lane: LaneId,
+        addresses: Vec<Address>,
+    },
+    /// Report a copy of the counters.
+    Count { query: u64 },
+    /// Stop taking requests, deliver what is inside for so long, then end.
+    Stop { timeout: Duration },
+}
+
+/// What a shard tells the control thread.
+#[derive(Debug)]
+pub enum Report {
+    /// The addresses of the lane's endpoint are wanted.
+    Resolve { lane: LaneId },
+    /// The counters, and the moment they are of.
+    Counted {
+        shard: ShardId,
+        query: u64,
+        counters: Box<Counters>,
+        at: Instant,
+    },
+    /// The shard has ended as asked, giving up so many items.
+    Stopped {
+        shard: ShardId,
+        dropped_items: u64,
+        counters: Box<Counters>,
+    },
+}
+
+/// What shards tell each other.
+#[derive(Debug)]
+pub enum PeerMessage {
+    /// Serve a connection that this shard accepted.
+    Connection {
+        listener: ListenerId,
+        socket: socket2::Socket,
+    },
+    Parcel {
+        from: ShardId,
+        lane: LaneId,
+        attempt: AttemptId,
+        parcel: Parcel,
+    },
+    Ended {
+        attempt: AttemptId,
+        conclusion: Conclusion,
+        wire_bytes: u64,
+    },
+}
+
+/// A shard's ways to the other threads.
+#[derive(Debug)]
+pub struct Peers {
+    pub shards: Vec<Option<Producer<PeerMessage>>>,
+    pub reports: Producer<Report>,
+    /// How busy each shard is, in thousandths.
+    pub busy: Arc<[AtomicU32]>,
+}
+
+impl Peers {
+    pub fn are_many(&self) -> bool {
+        self.shards.len() > 1
+    }
+
+    /// Sends to a peer; gives the message back where its ring is full.
+    pub fn send(&self, to: ShardId, message: PeerMessage) -> Result<(), PeerMessage> {
+        match self.shards.get(to.index()) {
+            Some(Some(ring)) => ring.send(message).map_err(|full| full.0),
+            _ => Err(message),
+        }
+    }
+
+    /// The shard that was least busy when they last told each other.
+    pub fn least_busy(&self) -> ShardId {
+        let busy = (0..).zip(self.busy.iter());
+        let least = busy.min_by_key(|(_, slot)| slot.load(Ordering::Relaxed));
+        ShardId(least.map_or(0, |(shard, _)| shard))
+    }
+
+    pub fn report(&self, report: Report) {
+        // Without a control thread there is nobody to tell, and the shard is about to end.
+        let _ = self.reports.send(report);
+    }
+
+    /// Publishes one's own busy time and reads everybody's.
+    pub fn exchange_busy(&self, own: ShardId, permille: u32) -> Vec<u32> {
+        if let Some(slot) = self.busy.get(own.index()) {
+            slot.store(permille, Ordering::Relaxed);
+        }
+        self.busy
+            .iter()
+            .map(|slot| slot.load(Ordering::Relaxed))
+            .collect()
+    }
+}

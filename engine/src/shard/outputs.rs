@@ -1,0 +1,107 @@
+//! What the pipeline asks for, performed.
+
+use super::messages::{PeerMessage, Report};
+use super::{Shard, Stop};
+use crate::egress::lane::Conclusion;
+use crate::exchange::ServerCommand;
+use crate::pipeline::{Output, Pipeline};
+use crate::runtime::now;
+use crate::time::Instant;
+use std::task::{Context, Poll};
+
+impl Shard {
+    pub(super) fn perform(&self, output: Output, pipeline: &mut Pipeline, now: Instant) {
+        let state = &self.0;
+        match output {
+            Output::Reply {
+                connection,
+                request,
+                reply,
+            } => {
+                if let Some(mailbox) = state.incoming.borrow().get(&connection) {
+                    mailbox.send(ServerCommand::Reply(request, reply));
+                }
+            }
+            Output::Connect {
+                lane,
+                connection,
+                address,
+            } => {
+                if let Some(settings) = &state.clients[lane.index()] {
+                    self.connect(connection, settings.clone(), address);
+                }
+            }
+            Output::Command {
+                connection,
+                command,
+            } => {
+                if let Some(mailbox) = state.outgoing.borrow().get(&connection) {
+                    mailbox.send(command);
+                }
+            }
+            Output::Resolve { lane } => {
+                state.peers.report(Report::Resolve { lane });
+            }
+            Output::Append {
+                lane,
+                attempt,
+                bytes,
+            } => {
+                if !state.writers.borrow_mut().append(lane, attempt, bytes) {
+                    pipeline.handle_written(attempt, false, now);
+                }
+            }
+            Output::Print { attempt, text } => {
+                if !state.writers.borrow_mut().print(attempt, text) {
+                    pipeline.handle_written(attempt, false, now);
+                }
+            }
+            Output::HandOver {
+                to,
+                lane,
+                attempt,
+                parcel,
+            } => {
+                let message = PeerMessage::Parcel {
+                    from: state.id,
+                    lane,
+                    attempt,
+                    parcel,
+                };
+                if state.peers.send(to, message).is_err() {
+                    pipeline.handle_hand_back(attempt, Conclusion::Declined, 0, now);
+                }
+            }
+            Output::HandBack {
+                to,
+                attempt,
+                conclusion,
+                wire_bytes,
+            } => {
+                let message = PeerMessage::Ended {
+                    attempt,
+                    conclusion,
+                    wire_bytes,
+                };
+                // The ring back has a slot for every parcel that came: it cannot be full, and a
+                // peer that is gone waits for nothing.
+                if state.peers.send(to, message).is_err() && state.stop.get() == Stop::No {
+                    tracing::error!(shard = to.0, "a verdict could not be handed back");
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_written(&self, cx: &mut Context<'_>) {
+        loop {
+            let written = self.0.writers.borrow_mut().poll_written(cx);
+            let Poll::Ready((attempt, done)) = written else {
+                return;
+            };
+            self.0
+                .pipeline
+                .borrow_mut()
+                .handle_written(attempt, done, now());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The files and the console that a shard's exporters write, and which attempts wait for them.
+
+use crate::runtime::{Appender, Target};
+use crate::units::{AttemptId, LaneId};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::task::{Context, Poll};
+
+/// One appender for each lane that has a file, and one for the console.
+#[derive(Debug)]
+pub(super) struct Writers {
+    /// By lane.
+    files: Vec<Option<Writer>>,
+    console: Writer,
+}
+
+/// An appender answers in order, so the attempts it owes an answer are a queue.
+#[derive(Debug)]
+struct Writer {
+    appender: Appender,
+    waiting: VecDeque<AttemptId>,
+}
+
+impl Writers {
+    /// `paths` by lane.
+    pub fn open(paths: Vec<Option<PathBuf>>) -> io::Result<Self> {
+        let file = |path| {
+            Writer::open(&Target::File {
+                path,
+                truncate: false,
+            })
+        };
+        let files = paths.into_iter().map(|path| path.map(file).transpose());
+        Ok(Self {
+            files: files.collect::<io::Result<_>>()?,
+            console: Writer::open(&Target::Stdout)?,
+        })
+    }
+
+    /// Hands bytes to the lane's file; `false` where too much waits already.
+    pub fn append(&mut self, lane: LaneId, attempt: AttemptId, bytes: Bytes) -> bool {
+        let file = self.files[lane.index()].as_mut();
+        file.is_some_and(|file| file.append(attempt, bytes))
+    }
+
+    pub fn print(&mut self, attempt: AttemptId, text: String) -> bool {
+        self.console.append(attempt, text.into())
+    }
+
+    /// The next attempt that has been written, or not.
+    pub fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<(AttemptId, bool)> {
+        let files = self.files.iter_mut().flatten();
+        for writer in files.chain([&mut self.console]) {
+            if writer.waiting.is_empty() {
+                continue;
+            }
+            if let Poll::Ready(result) = writer.appender.poll_written(cx) {
+                if let Err(error) = &result {
+                    tracing::warn!(%error, "an exporter could not write");
+                }
+                if let Some(attempt) = writer.waiting.pop_front() {
+                    return Poll::Ready((attempt, result.is_ok()));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Writer {
+    fn open(target: &Target) -> io::Result<Self> {
+        Ok(Self {
+            appender: Appender::open(target)?,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    fn append(&mut self, attempt: AttemptId, bytes: Bytes) -> bool {
+        let taken = self.appender.append(vec![bytes]).is_ok();
+        if taken {
+            self.waiting.push_back(attempt);
+        }
+        taken
+    }
+}
