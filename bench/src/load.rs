@@ -1,0 +1,323 @@
+//! A closed loop of requests: as many in flight as asked for, a new one for each answer.
+
+use crate::ids::IdSet;
+use crate::workload::Workload;
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tailrace_codec::Rope;
+use tailrace_codec::grpc::{Code, Prefix};
+use tailrace_engine::exchange::{
+    Address, Answer, Attempt, AttemptHead, ClientCommand, CloseReason, Framing, Outbound,
+};
+use tailrace_engine::net::{Clock, Mailbox, client};
+use tailrace_engine::runtime::{RuntimeKind, Timer, connect, now, run, spawn};
+use tailrace_engine::time::Instant;
+use tailrace_engine::units::{AttemptId, ConnectionId};
+
+/// How long a request may take before it counts as unanswered.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After a refusal or a lost connection, a sender pauses: a closed loop would spin.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What to send, where, for how long.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub address: Address,
+    pub connections: usize,
+    /// Requests in flight, all connections together.
+    pub in_flight: usize,
+    pub spans_per_request: usize,
+    pub duration: Duration,
+    pub cpu: Option<usize>,
+}
+
+/// What a load has had acknowledged.
+#[derive(Debug)]
+pub struct Sent {
+    pub acknowledged: IdSet,
+    pub requests: u64,
+    /// Requests answered with anything but success, or not at all.
+    pub failed_requests: u64,
+    /// Of acknowledged requests, in microseconds.
+    pub latency_us: Histogram<u64>,
+    pub elapsed: Duration,
+}
+
+/// A load on a thread of its own.
+#[derive(Debug)]
+pub struct Load {
+    items: Arc<AtomicU64>,
+    thread: std::thread::JoinHandle<io::Result<Sent>>,
+}
+
+impl Load {
+    pub fn start(kind: RuntimeKind, plan: Plan) -> io::Result<Self> {
+        let items = Arc::new(AtomicU64::new(0));
+        let acknowledged = Arc::clone(&items);
+        let cpu = plan.cpu;
+        let send = move || run(kind, cpu, || send(plan, acknowledged)).map_err(io::Error::other);
+        let thread = std::thread::Builder::new()
+            .name("load".into())
+            .spawn(send)?;
+        Ok(Self { items, thread })
+    }
+
+    /// Items acknowledged so far.
+    pub fn items(&self) -> u64 {
+        self.items.load(Ordering::Relaxed)
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for the end of the plan.
+    pub fn wait(self) -> io::Result<Sent> {
+        self.thread
+            .join()
+            .map_err(|_| io::Error::other("the load panicked"))?
+    }
+}
+
+async fn send(plan: Plan, items: Arc<AtomicU64>) -> Sent {
+    let start = now();
+    let sender = Sender(Rc::new(RefCell::new(State {
+        workload: Workload::new(plan.spans_per_request),
+        head: Rc::new(head()),
+        until: start + plan.duration,
+        next_item: 0,
+        next_attempt: 0,
+        open: HashMap::new(),
+        idle: (0..plan.in_flight)
+            .map(|index| (index % plan.connections, Instant(0)))
+            .collect(),
+        links: (0..plan.connections).map(|_| None).collect(),
+        waker: None,
+        items,
+        sent: Sent {
+            acknowledged: IdSet::default(),
+            requests: 0,
+            failed_requests: 0,
+            latency_us: Histogram::new(3).expect("three digits are allowed"),
+            elapsed: Duration::ZERO,
+        },
+    })));
+    let mut timer = Timer::new();
+    poll_fn(|cx| {
+        sender.0.borrow_mut().waker = Some(cx.waker().clone());
+        loop {
+            sender.connect(&plan.address);
+            let (done, next) = sender.0.borrow_mut().send_due(now());
+            if done {
+                return Poll::Ready(());
+            }
+            if timer.poll_until(cx, next).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+    let mut state = sender.0.borrow_mut();
+    for link in state.links.iter().flatten() {
+        link.send(ClientCommand::Drain);
+    }
+    state.sent.elapsed = now() - start;
+    let empty = Histogram::new(3).expect("three digits are allowed");
+    Sent {
+        acknowledged: std::mem::take(&mut state.sent.acknowledged),
+        latency_us: std::mem::replace(&mut state.sent.latency_us, empty),
+        ..state.sent
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Sender(Rc<RefCell<State>>);
+
+#[derive(Debug)]
+struct State {
+    workload: Workload,
+    head: Rc<AttemptHead>,
+    until: Instant,
+    next_item: u64,
+    next_attempt: u32,
+    open: HashMap<AttemptId, Open>,
+    /// Requests that could be in flight and are not: their connection, and not before when.
+    idle: Vec<(usize, Instant)>,
+    links: Vec<Option<Mailbox<ClientCommand>>>,
+    waker: Option<Waker>,
+    items: Arc<AtomicU64>,
+    sent: Sent,
+}
+
+#[derive(Debug)]
+struct Open {
+    link: usize,
+    first: u64,
+    since: Instant,
+}
+
+impl Sender {
+    fn connect(&self, address: &Address) {
+        let mut state = self.0.borrow_mut();
+        let wanted = now() < state.until;
+        for index in 0..state.links.len() {
+            if state.links[index].is_some() || !wanted {
+                continue;
+            }
+            let mailbox = Mailbox::new();
+            state.links[index] = Some(mailbox.clone());
+            let id = ConnectionId(u32::try_from(index).unwrap_or(u32::MAX));
+            let settings = client::Settings::new(client::Protocol::Http2);
+            let link = client::Link {
+                id,
+                settings,
+                outbound: self.clone(),
+            };
+            let address = address.clone();
+            spawn(async move {
+                client::run(connect(&address), link, mailbox, Timer::new()).await;
+            });
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self.0.borrow_mut().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    /// Sends what may be sent. Says whether the plan is done, and when to ask again.
+    fn send_due(&mut self, now: Instant) -> (bool, Instant) {
+        if now >= self.until {
+            return (self.open.is_empty(), Instant::NEVER);
+        }
+        let mut next = self.until;
+        let mut waiting = Vec::new();
+        for (link, at) in std::mem::take(&mut self.idle) {
+            match &self.links[link] {
+                Some(mailbox) if at <= now => {
+                    let mailbox = mailbox.clone();
+                    self.send(link, &mailbox, now);
+                }
+                _ => {
+                    next = next.min(at.max(Instant(now.0 + 1)));
+                    waiting.push((link, at));
+                }
+            }
+        }
+        self.idle = waiting;
+        (false, next)
+    }
+
+    fn send(&mut self, link: usize, mailbox: &Mailbox<ClientCommand>, now: Instant) {
+        let id = AttemptId(self.next_attempt);
+        self.next_attempt = self.next_attempt.wrapping_add(1);
+        let first = self.next_item;
+        self.next_item += self.workload.spans() as u64;
+        let message = self.workload.request(first);
+        let length = u32::try_from(message.len()).expect("requests are below 4 GiB");
+        let prefix = Prefix {
+            compressed: false,
+            length,
+        };
+        let mut body = Rope::from(Bytes::copy_from_slice(&prefix.to_bytes()));
+        body.push(message);
+        let head = Rc::clone(&self.head);
+        let deadline = now + REQUEST_TIMEOUT;
+        mailbox.send(ClientCommand::Send(Attempt {
+            id,
+            head,
+            extra: None,
+            body,
+            deadline,
+        }));
+        self.open.insert(
+            id,
+            Open {
+                link,
+                first,
+                since: now,
+            },
+        );
+        self.sent.requests += 1;
+    }
+
+    fn answered(&mut self, attempt: AttemptId, answer: &Answer) {
+        let Some(open) = self.open.remove(&attempt) else {
+            return;
+        };
+        let now = now();
+        if !matches!(answer, Answer::Grpc { code: Code::Ok, .. }) {
+            self.sent.failed_requests += 1;
+            self.idle.push((open.link, now + PAUSE));
+            return;
+        }
+        let spans = self.workload.spans() as u64;
+        for id in open.first..open.first + spans {
+            self.sent.acknowledged.insert(id);
+        }
+        self.items.fetch_add(spans, Ordering::Relaxed);
+        let latency = u64::try_from((now - open.since).as_micros()).unwrap_or(u64::MAX);
+        self.sent.latency_us.record(latency).expect("it grows");
+        self.idle.push((open.link, now));
+    }
+}
+
+impl Outbound for Sender {
+    fn connected(&self, _: ConnectionId, _: u32) {
+        self.wake();
+    }
+
+    fn streams_max(&self, _: ConnectionId, _: u32) {}
+
+    fn answered(&self, _: ConnectionId, attempt: AttemptId, answer: Answer) {
+        self.0.borrow_mut().answered(attempt, &answer);
+        self.wake();
+    }
+
+    fn draining(&self, _: ConnectionId) {}
+
+    fn closed(&self, connection: ConnectionId, _: CloseReason) {
+        let mut state = self.0.borrow_mut();
+        let at = now() + PAUSE;
+        state.links[connection.index()] = None;
+        for idle in state
+            .idle
+            .iter_mut()
+            .filter(|(link, _)| *link == connection.index())
+        {
+            idle.1 = idle.1.max(at);
+        }
+        drop(state);
+        self.wake();
+    }
+}
+
+fn head() -> AttemptHead {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    AttemptHead {
+        method: Method::POST,
+        uri: Uri::from_static(
+            "http://tailrace/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        ),
+        headers,
+        framing: Framing::Grpc,
+    }
+}

@@ -1,0 +1,199 @@
+//! A backend that checks every item: takes OTLP/gRPC traces, remembers which numbers arrived.
+
+use crate::ids::IdSet;
+use crate::workload;
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use tailrace_codec::grpc::Code;
+use tailrace_engine::exchange::{
+    Address, Admission, Body, Credit, Framing, GrpcReply, Inbound, Reply, RequestHead,
+    ServerCommand, Terms, Windows,
+};
+use tailrace_engine::net::{Mailbox, server};
+use tailrace_engine::runtime::{
+    Acceptor, Consumer, Producer, RuntimeKind, Timer, bind, ring, run, spawn,
+};
+use tailrace_engine::time::Instant;
+use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
+
+/// As large as the specification lets a request be.
+const WINDOWS: Windows = Windows {
+    frame: 1 << 20,
+    stream: 1 << 20,
+    connection: 8 << 20,
+};
+
+/// What a sink has seen.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    pub ids: IdSet,
+    pub requests: u64,
+    pub bytes: u64,
+    pub duplicate_items: u64,
+    pub corrupt_items: u64,
+}
+
+/// A sink on a thread of its own.
+#[derive(Debug)]
+pub struct Sink {
+    address: Address,
+    items: Arc<AtomicU64>,
+    stop: Producer<()>,
+    thread: std::thread::JoinHandle<io::Result<Received>>,
+}
+
+impl Sink {
+    /// Listens at `address`, pinned to `cpu` where one is named.
+    pub fn start(kind: RuntimeKind, address: &Address, cpu: Option<usize>) -> io::Result<Self> {
+        let bound = bind(address, 1)?;
+        let (address, sockets) = (bound.address, bound.sockets);
+        let items = Arc::new(AtomicU64::new(0));
+        let (stop, stopped) = ring(1);
+        let seen = Arc::clone(&items);
+        let serve =
+            move || run(kind, cpu, || serve(sockets, seen, stopped)).map_err(io::Error::other)?;
+        let thread = std::thread::Builder::new()
+            .name("sink".into())
+            .spawn(serve)?;
+        Ok(Self {
+            address,
+            items,
+            stop,
+            thread,
+        })
+    }
+
+    /// Where it listens, with the port the system chose.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Items so far, duplicates included.
+    pub fn items(&self) -> u64 {
+        self.items.load(Ordering::Relaxed)
+    }
+
+    /// Stops, and says what arrived.
+    pub fn stop(self) -> io::Result<Received> {
+        // A full ring has been told already.
+        let _ = self.stop.send(());
+        self.thread
+            .join()
+            .map_err(|_| io::Error::other("the sink panicked"))?
+    }
+}
+
+async fn serve(
+    sockets: Vec<socket2::Socket>,
+    items: Arc<AtomicU64>,
+    stopped: Consumer<()>,
+) -> io::Result<Received> {
+    let backend = Backend(Rc::new(State {
+        received: RefCell::default(),
+        items,
+        next: Cell::new(0),
+    }));
+    let settings = Rc::new(server::Settings {
+        streams_max: 1024,
+        ..server::Settings::default()
+    });
+    for socket in sockets {
+        let acceptor = Acceptor::new(socket)?;
+        let (backend, settings) = (backend.clone(), Rc::clone(&settings));
+        spawn(async move {
+            loop {
+                let socket = acceptor.accept().await;
+                let (backend, settings) = (backend.clone(), Rc::clone(&settings));
+                spawn(server::serve(
+                    socket,
+                    ListenerId(0),
+                    settings,
+                    backend,
+                    Timer::new(),
+                ));
+            }
+        });
+    }
+    poll_fn(|cx| match stopped.poll_recv(cx) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
+    Ok(backend.0.received.take())
+}
+
+#[derive(Debug, Clone)]
+struct Backend(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    received: RefCell<Received>,
+    items: Arc<AtomicU64>,
+    next: Cell<u32>,
+}
+
+impl State {
+    fn next(&self) -> u32 {
+        let next = self.next.get();
+        self.next.set(next.wrapping_add(1));
+        next
+    }
+}
+
+impl Inbound for Backend {
+    fn opened(&self, _: ListenerId, _: Mailbox<ServerCommand>) -> Option<Terms> {
+        Some(Terms {
+            connection: ConnectionId(self.0.next()),
+            windows: WINDOWS,
+        })
+    }
+
+    fn closed(&self, _: ConnectionId) {}
+
+    fn head(&self, _: &RequestHead<'_>) -> Admission {
+        let request = RequestId(self.0.next());
+        Admission::Receive {
+            request,
+            framing: Framing::Grpc,
+            deadline: Instant::NEVER,
+        }
+    }
+
+    fn reserve(&self, _: RequestId, _: u64) -> Credit {
+        Credit::Granted
+    }
+
+    fn complete(&self, _: RequestId, body: Body) -> Option<Reply> {
+        let mut received = self.0.received.borrow_mut();
+        received.requests += 1;
+        received.bytes += body.message.len() as u64;
+        let mut items = 0;
+        let result = workload::items(&body.message, |item| {
+            items += 1;
+            if !item.intact {
+                received.corrupt_items += 1;
+            } else if !received.ids.insert(item.id) {
+                received.duplicate_items += 1;
+            }
+        });
+        self.0.items.fetch_add(items, Ordering::Relaxed);
+        let (code, body) = match result {
+            Ok(()) => (Code::Ok, Bytes::from_static(&[0; 5])),
+            Err(_) => (Code::InvalidArgument, Bytes::new()),
+        };
+        Some(Reply::Grpc(GrpcReply {
+            code,
+            message: String::new(),
+            details: Bytes::new(),
+            body,
+        }))
+    }
+
+    fn abandon(&self, _: RequestId) {}
+}
