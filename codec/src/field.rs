@@ -157,8 +157,63 @@ impl<'a> Fields<'a> {
         self.rest.offset()
     }
 
+    /// Moves past fields that have this tag and lie in the slice being read; returns how many.
+    ///
+    /// It may stop before the last such field, where only [`Iterator::next`] can go on.
+    #[inline]
+    pub fn skip_run(&mut self, tag: Tag) -> u64 {
+        let window = self.rest.window();
+        let Ok(tag) = u8::try_from(tag.key()) else {
+            return 0;
+        };
+        let (mut at, mut n) = (0, 0);
+        while let Some(&[found, low, high]) = window[at..].first_chunk() {
+            let (len, header) = match (low, high) {
+                (..0x80, _) => (usize::from(low), 2),
+                (_, ..0x80) => (usize::from(low & 0x7f) | usize::from(high) << 7, 3),
+                _ => break,
+            };
+            let next = at + header + len;
+            if found != tag || next > window.len() {
+                break;
+            }
+            at = next;
+            n += 1;
+        }
+        if n > 0 {
+            self.rest.skip_in_window(at);
+        }
+        n
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
+        match self.rest.window().first() {
+            Some(&tag) if tag < 0x80 => match lengths_in_window(self.rest.window(), tag) {
+                Some(lengths) => Ok(self.take(tag, lengths)),
+                None => self.read_across(),
+            },
+            _ => self.read_across(),
+        }
+    }
+
+    /// Moves past a field that lies in the window.
+    #[inline]
+    fn take(&mut self, tag: u8, lengths: Lengths) -> Field<'a> {
+        let start = self.rest;
+        self.rest.skip_in_window(lengths.whole);
+        Field {
+            number: u32::from(tag >> 3),
+            wire_type: lengths.wire_type,
+            whole: start.in_window(0..lengths.whole),
+            payload: start.in_window(lengths.header..lengths.whole),
+        }
+    }
+
+    /// Reads a field of any shape, across the edges of slices. This is the definition of a field;
+    /// what else there is must agree with it.
+    #[inline(never)]
+    fn read_across(&mut self) -> Result<Field<'a>, Malformed> {
         let start = self.rest;
         let tag = read_tag(&mut self.rest)?;
         let payload = read_payload(&mut self.rest, tag.wire_type)?;
@@ -169,6 +224,44 @@ impl<'a> Fields<'a> {
             payload,
         })
     }
+}
+
+/// How a field lies in a window, in bytes.
+struct Lengths {
+    wire_type: WireType,
+    /// Of the tag and the length, if there is one.
+    header: usize,
+    whole: usize,
+}
+
+/// The lengths of a field with a one-byte tag, if all of it is in the window and it has no fault.
+#[inline]
+fn lengths_in_window(window: &[u8], tag: u8) -> Option<Lengths> {
+    let (wire_type, header, whole) = match tag & 7 {
+        2 => {
+            let (len, header) = match *window.get(1..)? {
+                [len, ..] if len < 0x80 => (usize::from(len), 2),
+                [low, high, ..] if high < 0x80 => {
+                    (usize::from(low & 0x7f) | usize::from(high) << 7, 3)
+                }
+                _ => return None,
+            };
+            (WireType::Len, header, header + len)
+        }
+        0 => match *window.get(1..)? {
+            [value, ..] if value < 0x80 => (WireType::Varint, 1, 2),
+            [_, value, ..] if value < 0x80 => (WireType::Varint, 1, 3),
+            _ => return None,
+        },
+        1 => (WireType::I64, 1, 9),
+        5 => (WireType::I32, 1, 5),
+        _ => return None,
+    };
+    (whole <= window.len() && tag >= 8).then_some(Lengths {
+        wire_type,
+        header,
+        whole,
+    })
 }
 
 impl<'a> From<&'a Rope> for Fields<'a> {

@@ -5,7 +5,7 @@ use super::fields::{
     DATA_POINTS, ENTRY_SCOPES, METRIC_DATA, PROFILE_SAMPLES, REQUEST_RESOURCES, SCOPE_ENTRY_ITEMS,
 };
 use crate::Rope;
-use crate::field::{Fields, Malformed};
+use crate::field::{Fields, Malformed, Tag, WireType};
 use crate::rope::Cursor;
 
 /// What a request holds.
@@ -75,12 +75,24 @@ pub(super) fn profile_samples(profile: Cursor<'_>) -> Result<u64, Malformed> {
 
 /// How often a message has the field `number`, which holds messages.
 fn count(message: Cursor<'_>, number: u32) -> Result<u64, Malformed> {
+    let tag = Tag {
+        number,
+        wire_type: WireType::Len,
+    };
+    let mut fields = Fields::new(message);
     let mut n = 0;
-    each(message, number, |_| {
-        n += 1;
-        Ok(())
-    })?;
-    Ok(n)
+    loop {
+        // Items stand in long runs, of which only tags and lengths are read.
+        n += fields.skip_run(tag);
+        let Some(field) = fields.next() else {
+            return Ok(n);
+        };
+        let field = field?;
+        if field.number == number {
+            field.content()?;
+            n += 1;
+        }
+    }
 }
 
 /// Shows the content of each field `number` of a message, in order.

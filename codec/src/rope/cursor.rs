@@ -3,6 +3,7 @@
 use super::Rope;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A position in a rope and an end before which it stays.
 ///
@@ -107,7 +108,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A cursor over a range of the window.
+    #[inline]
+    pub(crate) fn in_window(&self, range: Range<usize>) -> Self {
+        Self {
+            slices: self.slices,
+            window: &self.window[range.clone()],
+            offset: self.offset + range.start,
+            end: self.offset + range.end,
+        }
+    }
+
     /// `window.len() <= n <= remaining`.
+    #[cold]
     fn skip_slices(&mut self, mut n: usize) {
         self.offset += n;
         n -= self.window.len();

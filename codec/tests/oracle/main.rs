@@ -7,5 +7,7 @@ mod json;
 mod merge;
 mod partition;
 mod scan;
+mod slices;
 mod split;
+mod view;
 mod wire;
