@@ -2,9 +2,12 @@
 
 pub mod client;
 mod clock;
+mod flood;
+mod frames;
 mod mailbox;
 pub mod server;
 mod wakes;
+mod wire;
 
 pub use clock::Clock;
 pub use mailbox::Mailbox;

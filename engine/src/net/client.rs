@@ -20,7 +20,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod upload;
-mod wire;
 
 pub use self::settings::{Protocol, Settings};
 
@@ -121,11 +120,14 @@ where
         link.outbound
             .answered(link.id, attempt, Answer::Failed(failure));
     };
-    let until = clock.now() + link.settings.connect_timeout;
+    let now = clock.now();
+    let until = now + link.settings.connect_timeout;
     let mut opening = pin!(async {
         let io = connect.await.map_err(|error| unreachable_by(&error))?;
         Ok(match link.settings.protocol {
-            Protocol::Http2 => Opened::Http2(Box::new(h2::handshake(io, &link.settings).await?)),
+            Protocol::Http2 => {
+                Opened::Http2(Box::new(h2::handshake(io, &link.settings, now).await?))
+            }
             Protocol::Http1 => Opened::Http1(io),
         })
     });

@@ -25,6 +25,8 @@ use self::session::Session;
 use self::sniff::{Rewind, Spoken};
 use crate::exchange::{Inbound, ServerCommand};
 use crate::net::Clock;
+use crate::net::flood::Peer;
+use crate::net::wire::Wire;
 use crate::time::Instant;
 use crate::units::ListenerId;
 use bytes::Bytes;
@@ -53,6 +55,7 @@ pub async fn serve<IO, S, C>(
     let Some(session) = Session::open(inbound, listener) else {
         return;
     };
+    let now = clock.now();
     let opening = async {
         let (spoken, io) = match settings.protocol {
             Protocol::Http2 => (Spoken::Http2, Rewind::fresh(io)),
@@ -61,17 +64,20 @@ pub async fn serve<IO, S, C>(
         match spoken {
             Spoken::Http2 => {
                 let builder = settings::h2_builder(&settings, &session.terms.windows);
-                let h2 = builder.handshake(io).await.ok()?;
-                Some(Opened::Http2(Box::new(h2)))
+                let wire = Wire::new(io, Peer::Client, now);
+                let h2 = builder.handshake(wire.clone()).await.ok()?;
+                Some(Opened::Http2(Box::new(h2), wire))
             }
             Spoken::Http1 => Some(Opened::Http1(io)),
         }
     };
-    let until = clock.now() + settings.timeouts.handshake;
+    let until = now + settings.timeouts.handshake;
     let opened = before(until, opening, &session, &mut clock).await.flatten();
     let settings = Rc::clone(&settings);
     match opened {
-        Some(Opened::Http2(h2)) => h2::Connection::new(*h2, session, settings, clock).await,
+        Some(Opened::Http2(h2, wire)) => {
+            h2::Connection::new(*h2, wire, session, settings, clock).await;
+        }
         Some(Opened::Http1(io)) => http1::Connection::new(io, session, settings, clock).await,
         None => {}
     }
@@ -79,7 +85,10 @@ pub async fn serve<IO, S, C>(
 
 /// A connection whose protocol is known.
 enum Opened<IO> {
-    Http2(Box<::h2::server::Connection<Rewind<IO>, Bytes>>),
+    Http2(
+        Box<::h2::server::Connection<Wire<Rewind<IO>>, Bytes>>,
+        Wire<Rewind<IO>>,
+    ),
     Http1(Rewind<IO>),
 }
 

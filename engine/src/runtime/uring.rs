@@ -27,9 +27,14 @@ pub(super) type Sleep = Timer;
 /// is 10 MiB, its minimum this.
 const IO_MEMORY_BYTES: usize = 64 << 10;
 
+/// How long tasks that are ready again and again keep glommio from looking at its sockets and
+/// timers; its default is 100 ms. A turn of its reactor costs some microseconds.
+const TURN_MAX: Duration = Duration::from_millis(1);
+
 pub(super) fn block_on<T>(root: impl Future<Output = T>) -> io::Result<T> {
     let executor = LocalExecutorBuilder::new(Placement::Unbound)
         .io_memory(IO_MEMORY_BYTES)
+        .preempt_timer(TURN_MAX)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
         .make()
         .map_err(io::Error::from)?;

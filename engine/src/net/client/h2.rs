@@ -21,10 +21,11 @@ use super::keepalive::Pinger;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::upload::{Slices, Written};
-use super::wire::Wire;
 use super::{Link, Machine};
 use crate::exchange::{Answer, Attempt, CloseReason, Failure, Outbound};
+use crate::net::flood::Peer;
 use crate::net::wakes::Wakes;
+use crate::net::wire::Wire;
 use crate::time::Instant;
 use crate::units::AttemptId;
 use h2::PingPong;
@@ -110,11 +111,15 @@ pub(super) struct Begun<IO> {
 }
 
 /// Begins HTTP/2 on a connected socket; the peer's SETTINGS are awaited by [`Driver`].
-pub(super) async fn handshake<IO>(io: IO, settings: &Settings) -> Result<Begun<IO>, CloseReason>
+pub(super) async fn handshake<IO>(
+    io: IO,
+    settings: &Settings,
+    now: Instant,
+) -> Result<Begun<IO>, CloseReason>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let wire = Wire::new(io);
+    let wire = Wire::new(io, Peer::Server, now);
     match builder(settings).handshake(wire.clone()).await {
         Ok((sender, connection)) => Ok(Begun {
             sender,
@@ -166,7 +171,7 @@ where
 {
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
         self.wakes.enter(cx.waker());
-        self.wire.begin();
+        self.wire.begin(now);
         for _ in 0..TURNS_MAX {
             if let Poll::Ready(reason) = self.turn(now) {
                 self.answer_all();
@@ -266,6 +271,11 @@ where
             let polled = Pin::new(&mut self.connection).poll(&mut cx);
             self.after_io(now);
             self.poll_streams();
+            if let Some(flood) = self.wire.flood() {
+                return Poll::Ready(CloseReason::Protocol {
+                    what: flood.to_string(),
+                });
+            }
             if let Poll::Ready(result) = polled {
                 let foreign = if self.connected {
                     None

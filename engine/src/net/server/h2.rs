@@ -19,6 +19,7 @@ use super::settings::Settings;
 use crate::exchange::{Inbound, ServerCommand};
 use crate::net::Clock;
 use crate::net::wakes::Wakes;
+use crate::net::wire::Wire;
 use crate::time::Instant;
 use crate::units::RequestId;
 use bytes::Bytes;
@@ -46,7 +47,8 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub(super) struct Connection<IO, S: Inbound, C> {
-    h2: h2::server::Connection<IO, Bytes>,
+    h2: h2::server::Connection<Wire<IO>, Bytes>,
+    wire: Wire<IO>,
     ping_pong: Option<PingPong>,
     session: Session<S>,
     settings: Rc<Settings>,
@@ -71,7 +73,8 @@ where
     C: Clock,
 {
     pub(super) fn new(
-        mut h2: h2::server::Connection<IO, Bytes>,
+        mut h2: h2::server::Connection<Wire<IO>, Bytes>,
+        wire: Wire<IO>,
         session: Session<S>,
         settings: Rc<Settings>,
         clock: C,
@@ -80,6 +83,7 @@ where
         Self {
             ping_pong: h2.ping_pong(),
             h2,
+            wire,
             deadlines: Deadlines::new(&settings, now, session.terms.connection.0),
             resets: ResetMeter::new(now),
             session,
@@ -291,14 +295,23 @@ where
         let this = &mut *self;
         this.wakes.enter(cx.waker());
         let waker = this.wakes.waker(CONNECTION).clone();
+        this.wire.begin(this.alarm.now());
         for _ in 0..ROUNDS_MAX {
             this.wakes.take(CONNECTION);
             if this.round(&mut Context::from_waker(&waker)).is_ready() {
+                // What was said last, a GOAWAY, goes out if the socket takes it at once.
+                let _ = this.wire.poll_send(&mut Context::from_waker(&waker));
+                if let Some(flood) = this.wire.flood() {
+                    tracing::debug!(%flood, "closed a connection");
+                }
                 return Poll::Ready(());
             }
             if !this.wakes.any() {
                 break;
             }
+        }
+        if let Poll::Ready(true) = this.wire.poll_send(&mut Context::from_waker(&waker)) {
+            this.wakes.set(CONNECTION);
         }
         if this.wakes.leave() {
             cx.waker().wake_by_ref();

@@ -165,6 +165,25 @@ fn byte_by_byte_and_end_of_stream() {
 }
 
 #[test]
+fn a_task_that_is_always_ready_does_not_keep_sockets_and_timers_waiting() {
+    on_each(async || {
+        let (mut client, server) = connected(&loopback()).await;
+        spawn(echo(server));
+        let busy = spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        for _ in 0..10 {
+            sleep(Duration::from_millis(1)).await;
+            write_all(&mut client, b"ping").await.unwrap();
+            assert_eq!(read_uninitialized(&mut client, 9).await.unwrap(), b"ping");
+        }
+        busy.cancel();
+    });
+}
+
+#[test]
 fn many_connections_at_once() {
     on_each(async || {
         const COUNT: usize = 200;
