@@ -32,6 +32,12 @@ pub(super) enum Kind {
 /// END_STREAM of DATA and HEADERS, section 6.1.
 pub(super) const END_STREAM: u8 = 0x1;
 
+/// ACK of SETTINGS and PING, sections 6.5 and 6.7.
+pub(super) const ACK: u8 = 0x1;
+
+/// END_HEADERS of HEADERS, PUSH_PROMISE and CONTINUATION, section 6.2.
+const END_HEADERS: u8 = 0x4;
+
 const HEAD_LEN: usize = 9;
 
 /// Where in the stream of bytes we are.
@@ -43,6 +49,12 @@ pub(super) struct Frames {
     head_len: usize,
     /// Bytes up to the next header: of a payload, or of the preface.
     skip: usize,
+    /// What is skipped is a body's, or the preface: it has a time limit of its own.
+    is_body: bool,
+    /// A header block has begun that is to be continued.
+    in_block: bool,
+    /// Frames that have begun; a header block counts once.
+    begun: u64,
 }
 
 impl Frames {
@@ -53,6 +65,21 @@ impl Frames {
             head: [0; HEAD_LEN],
             head_len: 0,
             skip: preface,
+            is_body: true,
+            in_block: false,
+            begun: 0,
+        }
+    }
+
+    /// The number of the frame or header block that has begun and is not complete, bodies apart.
+    /// The same number means that it is still the same one.
+    pub(super) const fn incomplete(&self) -> Option<u64> {
+        if self.in_block || (self.skip > 0 && !self.is_body) {
+            Some(self.begun)
+        } else if self.head_len > 0 {
+            Some(self.begun + 1)
+        } else {
+            None
         }
     }
 
@@ -76,11 +103,14 @@ impl Frames {
         let [len2, len1, len0, kind, flags, ..] = self.head;
         let len = u32::from_be_bytes([0, len2, len1, len0]);
         self.skip = len as usize;
-        Some(FrameHead {
-            kind: Kind::from(kind),
-            flags,
-            len,
-        })
+        let kind = Kind::from(kind);
+        self.begun += u64::from(!self.in_block);
+        self.is_body = kind == Kind::Data;
+        self.in_block = match kind {
+            Kind::Headers | Kind::PushPromise | Kind::Continuation => flags & END_HEADERS == 0,
+            _ => false,
+        };
+        Some(FrameHead { kind, flags, len })
     }
 }
 
@@ -147,6 +177,36 @@ mod tests {
                 .map(|(len, kind, flags)| FrameHead { kind: Kind::from(kind), flags, len })
                 .collect();
             prop_assert_eq!(seen, expected);
+        }
+
+        /// A header block keeps its number from its first byte to its last, and the next frame has
+        /// another; a body has none.
+        #[test]
+        fn what_is_incomplete_has_a_number(lens in prop::collection::vec(0..20_u32, 1..6)) {
+            let last = lens.len() - 1;
+            let block: Vec<_> = lens
+                .iter()
+                .enumerate()
+                .map(|(i, &len)| {
+                    let kind = if i == 0 { 1 } else { 9 };
+                    (len, kind, if i == last { END_HEADERS } else { 0 })
+                })
+                .collect();
+            let mut tap = Frames::after(0);
+            let mut numbers = Vec::new();
+            for byte in encode(&block, 0) {
+                let _ = tap.next(&mut &[byte][..]);
+                numbers.push(tap.incomplete());
+            }
+            prop_assert_eq!(numbers.pop(), Some(None));
+            prop_assert!(numbers.iter().all(|number| *number == Some(1)));
+            for byte in encode(&[(9, 0, 0)], 0) {
+                let _ = tap.next(&mut &[byte][..]);
+                numbers.push(tap.incomplete());
+            }
+            prop_assert!(numbers[numbers.len() - 10..].iter().all(Option::is_none));
+            let _ = tap.next(&mut &[0][..]);
+            prop_assert_eq!(tap.incomplete(), Some(3));
         }
 
         #[test]

@@ -14,7 +14,6 @@ mod h2;
 mod http1;
 mod intake;
 mod reply;
-mod resets;
 mod session;
 mod settings;
 mod sniff;

@@ -75,6 +75,16 @@ impl<IO> Wire<IO> {
         std::mem::take(&mut self.0.borrow_mut().incoming.heard)
     }
 
+    /// How many PINGs asked for an answer since the last call.
+    pub(super) fn take_pings(&self) -> u64 {
+        std::mem::take(&mut self.0.borrow_mut().incoming.pings)
+    }
+
+    /// The number of the frame or header block that has begun and is not complete, bodies apart.
+    pub(super) fn incomplete(&self) -> Option<u64> {
+        self.0.borrow().incoming.incomplete()
+    }
+
     /// Why reading ended with an error, if it was the peer's frames.
     pub(super) fn flood(&self) -> Option<Flood> {
         self.0.borrow().incoming.flood()
@@ -91,6 +101,11 @@ impl<IO> Wire<IO> {
             [0x15 | 0x16, 3, ..] => Some("the peer speaks TLS where plaintext was expected"),
             _ => None,
         }
+    }
+
+    /// Whether the socket has not taken all that was to be sent.
+    pub(super) fn is_sending(&self) -> bool {
+        !self.0.borrow().outgoing.is_empty()
     }
 
     /// Gives back the memory that gathering took; for a connection with nothing to do.

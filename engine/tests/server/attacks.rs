@@ -1,13 +1,14 @@
 //! Peers that mean harm: each loses its connection, and another connection is still served.
 
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PRIORITY, RST_STREAM, RawPeer,
-    WINDOW_UPDATE, call_block, frame, literal,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, RST_STREAM,
+    RawPeer, SETTINGS, WINDOW_UPDATE, call_block, frame, literal,
 };
 use crate::grpc::{call, connect, exchange, framed};
 use crate::rig::{Script, run, settle};
 use std::future::Future;
 use tailrace_engine::net::server::{Protocol, Settings};
+use tokio::io::AsyncWriteExt;
 
 const PROTOCOL_ERROR: u32 = 1;
 const COMPRESSION_ERROR: u32 = 9;
@@ -229,5 +230,45 @@ fn tiny_frames_do_not_cost_more_than_their_bytes() {
         drop(peer);
         server.await.unwrap();
         script.assert_settled();
+    });
+}
+
+/// Frames that cost the peer nine bytes each and carry nothing.
+#[test]
+fn control_frame_floods() {
+    let floods: [fn() -> Vec<u8>; 5] = [
+        || frame(PING, 0, 0, &[0; 8]),
+        || frame(SETTINGS, 0, 0, &[]),
+        || frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 1]),
+        || frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]),
+        || frame(0x77, 0, 1, &[]),
+    ];
+    run(async move {
+        for flood in floods {
+            let script = Script::default();
+            let (io, attacked) = script.pipe(settings());
+            let peer = RawPeer::greeted(io).await;
+            let (mut reader, mut writer) = tokio::io::split(peer.into_inner());
+            // Reads what comes, so that only the number of frames can be what ends it.
+            let reading = tokio::task::spawn_local(async move {
+                let _ = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await;
+            });
+            let (io, served) = script.pipe(settings());
+            let mut client = connect(io).await;
+            let flooding = tokio::task::spawn_local(async move {
+                let frames = flood().repeat(100);
+                while writer.write_all(&frames).await.is_ok() {}
+            });
+            while !attacked.is_finished() {
+                // Others are served while it goes on.
+                let answer = exchange(&mut client, call("/now"), &[&framed(b"x")]).await;
+                assert_eq!(answer.unwrap().status, "0");
+            }
+            flooding.await.unwrap();
+            reading.await.unwrap();
+            drop(client);
+            served.await.unwrap();
+            script.assert_settled();
+        }
     });
 }

@@ -63,6 +63,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
         Self { io }
     }
 
+    pub fn into_inner(self) -> IO {
+        self.io
+    }
+
     /// A peer that has sent its preface and its settings.
     pub async fn greeted(io: IO) -> Self {
         let mut peer = Self::new(io);

@@ -229,3 +229,73 @@ fn replies_that_nobody_takes_do_not_hold_a_connection() {
         script.assert_settled();
     });
 }
+
+/// Whatever a peer sends a byte at a time, each connection ends by itself.
+#[test]
+fn a_header_block_in_drops_is_cut_however_often_it_moves() {
+    run(async {
+        let block = call_block("/now");
+        let (first, rest) = block.split_at(10);
+        let blocks = [
+            frame(frames::HEADERS, frames::END_HEADERS, 1, &block),
+            // Whole frames, but the block goes on and on.
+            [
+                frame(frames::HEADERS, 0, 1, first),
+                frame(frames::CONTINUATION, 0, 1, rest),
+            ]
+            .concat(),
+        ];
+        for block in blocks {
+            let script = Script::default();
+            let (io, server) = script.pipe(settings());
+            let mut peer = RawPeer::greeted(io).await;
+            for byte in &block[..block.len() - 1] {
+                if !peer.write(&[*byte]).await {
+                    break;
+                }
+                script.pass(SECOND).await;
+            }
+            server.await.unwrap();
+            assert_eq!(script.counts().heads.get(), 0);
+            script.assert_settled();
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_pings_too_often_is_told_to_calm_down() {
+    run(async {
+        let script = Script::default();
+        let (io, server) = script.pipe(settings());
+        let mut peer = RawPeer::greeted(io).await;
+        for _ in 0..4 {
+            peer.write(&frame(frames::PING, 0, 0, &[0; 8])).await;
+            script.pass(60 * SECOND).await;
+        }
+        let (_, reason) = peer.read_to_end().await;
+        assert_eq!(reason, Some(11), "ENHANCE_YOUR_CALM");
+        server.await.unwrap();
+        script.assert_settled();
+    });
+}
+
+#[test]
+fn pings_at_the_agreed_interval_are_answered() {
+    run(async {
+        let script = Script::default();
+        let mut settings = settings();
+        settings.pings.min_time = 10 * SECOND;
+        settings.pings.permit_without_stream = true;
+        let (io, server) = script.pipe(settings);
+        let mut peer = RawPeer::greeted(io).await;
+        for round in 0..20 {
+            peer.write(&frame(frames::PING, 0, 0, &[round; 8])).await;
+            let pong = peer.read_until(frames::PING).await.unwrap();
+            assert_eq!((pong.flags, pong.payload), (frames::ACK, vec![round; 8]));
+            script.pass(11 * SECOND).await;
+        }
+        drop(peer);
+        server.await.unwrap();
+        script.assert_settled();
+    });
+}

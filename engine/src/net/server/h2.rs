@@ -3,17 +3,20 @@
 //! A poll goes in rounds, until a round finds nothing new:
 //!
 //! ```text
-//!   commands of the engine -> accept -> streams with news -> time
+//!   commands of the engine -> accept -> streams with news -> .. -> send -> time
 //!        replies are queued      |         replies are queued
 //!                     h2 reads and writes here: one flush for all that was queued
 //! ```
 
+mod conduct;
+mod resets;
 mod stream;
 
+use self::conduct::{Conduct, Verdict};
+use self::resets::ResetMeter;
 use self::stream::{Progress, Stream, Surroundings};
 use super::alarm::Alarm;
 use super::deadlines::{Deadlines, Due};
-use super::resets::ResetMeter;
 use super::session::Session;
 use super::settings::Settings;
 use crate::exchange::{Inbound, ServerCommand};
@@ -58,6 +61,7 @@ pub(super) struct Connection<IO, S: Inbound, C> {
     wakes: Wakes,
     deadlines: Deadlines,
     resets: ResetMeter,
+    conduct: Conduct,
     /// Not later than the earliest `due` of a stream.
     streams_due: Instant,
     alarm: Alarm<C>,
@@ -86,6 +90,7 @@ where
             wire,
             deadlines: Deadlines::new(&settings, now, session.terms.connection.0),
             resets: ResetMeter::new(now),
+            conduct: Conduct::new(settings.pings, settings.timeouts.header),
             session,
             streams: Slab::new(),
             waiting: HashMap::new(),
@@ -106,22 +111,14 @@ where
             return Poll::Ready(());
         }
         let mut accepted = std::mem::take(&mut self.accepted);
-        let mut has_news = !accepted.is_empty();
         for (request, respond) in accepted.drain(..) {
             self.open(request, respond, cx);
         }
         self.accepted = accepted;
         while let Some(slot) = self.wakes.take_next(STREAMS) {
             self.advance(slot - STREAMS, cx);
-            has_news = true;
         }
-        if has_news {
-            self.deadlines.handle_sign(self.now);
-        }
-        let open = !self.streams.is_empty();
-        let owing = !open && self.h2.has_streams();
-        self.deadlines.handle_load(open, owing, self.now);
-        self.keep_time(cx)
+        Poll::Pending
     }
 
     /// Lets h2 read and write, and collects the requests that came. `Ready`: it is closed.
@@ -201,23 +198,44 @@ where
                     self.session.abandon(request);
                     self.streams.remove(slot);
                 }
-                self.count_reset();
+                let verdict = self.resets.handle_reset(self.now);
+                self.obey(verdict);
             }
             Progress::Reset => {
                 self.streams.remove(slot);
-                self.count_reset();
+                let verdict = self.resets.handle_reset(self.now);
+                self.obey(verdict);
             }
             Progress::Done => {
                 self.streams.remove(slot);
+                self.conduct.handle_reply();
             }
         }
     }
 
-    fn count_reset(&mut self) {
-        if !self.resets.handle_reset(self.now) {
+    fn obey(&mut self, verdict: Verdict) {
+        if verdict == Verdict::TooMuch {
             self.h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.wakes.set(CONNECTION);
         }
+    }
+
+    /// Notes how the connection stands after all was read, done and sent.
+    fn take_stock(&mut self) {
+        if self.wire.take_heard() {
+            self.deadlines.handle_sign(self.now);
+        }
+        let is_open = !self.streams.is_empty();
+        let is_owing = !is_open && (self.wire.is_sending() || self.h2.has_streams());
+        self.deadlines.handle_load(is_open, is_owing, self.now);
+        if !is_open && !is_owing {
+            self.wire.shrink();
+        }
+        self.conduct
+            .handle_incomplete(self.wire.incomplete(), self.now);
+        let pings = self.wire.take_pings();
+        let verdict = self.conduct.handle_pings(pings, is_open, self.now);
+        self.obey(verdict);
     }
 
     /// Does what is due and arms the timer for what is due next. `Ready`: cut the connection.
@@ -226,6 +244,9 @@ where
             self.deadlines.handle_pong(self.now);
         }
         loop {
+            if self.now >= self.conduct.next_timeout() {
+                return Poll::Ready(());
+            }
             while let Some(due) = self.deadlines.poll(self.now) {
                 match due {
                     Due::Drain => self.drain(),
@@ -236,7 +257,10 @@ where
             if self.now >= self.streams_due {
                 self.expire_streams(cx);
             }
-            let next = self.streams_due.min(self.deadlines.next_timeout());
+            let next = self
+                .streams_due
+                .min(self.deadlines.next_timeout())
+                .min(self.conduct.next_timeout());
             if self.alarm.poll(cx, next, self.now).is_pending() {
                 return Poll::Pending;
             }
@@ -295,23 +319,29 @@ where
         let this = &mut *self;
         this.wakes.enter(cx.waker());
         let waker = this.wakes.waker(CONNECTION).clone();
+        let cx_connection = &mut Context::from_waker(&waker);
         this.wire.begin(this.alarm.now());
+        let mut is_over = false;
         for _ in 0..ROUNDS_MAX {
             this.wakes.take(CONNECTION);
-            if this.round(&mut Context::from_waker(&waker)).is_ready() {
-                // What was said last, a GOAWAY, goes out if the socket takes it at once.
-                let _ = this.wire.poll_send(&mut Context::from_waker(&waker));
-                if let Some(flood) = this.wire.flood() {
-                    tracing::debug!(%flood, "closed a connection");
-                }
-                return Poll::Ready(());
-            }
-            if !this.wakes.any() {
+            is_over = this.round(cx_connection).is_ready();
+            if is_over || !this.wakes.any() {
                 break;
             }
         }
-        if let Poll::Ready(true) = this.wire.poll_send(&mut Context::from_waker(&waker)) {
+        // Also when it is over: what was said last, a GOAWAY, goes out if the socket takes it.
+        if let Poll::Ready(true) = this.wire.poll_send(cx_connection) {
             this.wakes.set(CONNECTION);
+        }
+        if is_over {
+            if let Some(flood) = this.wire.flood() {
+                tracing::debug!(%flood, "closed a connection");
+            }
+            return Poll::Ready(());
+        }
+        this.take_stock();
+        if this.keep_time(cx_connection).is_ready() {
+            return Poll::Ready(());
         }
         if this.wakes.leave() {
             cx.waker().wake_by_ref();

@@ -6,7 +6,7 @@
 //! a system call. A frame of 64 KiB or more fills h2's own buffer, and is read into it directly.
 
 use crate::net::flood::{Flood, FloodMeter, Peer};
-use crate::net::frames::{FrameHead, Frames, Kind};
+use crate::net::frames::{ACK, FrameHead, Frames, Kind};
 use crate::time::Instant;
 use std::cell::Cell;
 use std::io;
@@ -54,6 +54,8 @@ pub(super) struct Incoming {
     bytes_left: usize,
     frames_left: usize,
     pub(super) heard: bool,
+    /// PINGs that asked for an answer, since the owner last took their number.
+    pub(super) pings: u64,
 }
 
 impl Incoming {
@@ -74,6 +76,7 @@ impl Incoming {
             bytes_left: POLL_BYTES_MAX,
             frames_left: POLL_FRAMES_MAX,
             heard: false,
+            pings: 0,
         }
     }
 
@@ -101,6 +104,14 @@ impl Incoming {
             self.give_back();
             (self.at, self.end) = (0, rest.len());
             self.staged = rest;
+        }
+    }
+
+    /// See [`Frames::incomplete`]. Nothing is, while there is more to look at.
+    pub(super) const fn incomplete(&self) -> Option<u64> {
+        match self.at == self.end {
+            true => self.frames.incomplete(),
+            false => None,
         }
     }
 
@@ -184,6 +195,7 @@ impl Incoming {
     }
 
     fn note(&mut self, passed: &Passed, bytes: usize) -> io::Result<()> {
+        self.pings += passed.pings;
         self.bytes_left = self.bytes_left.saturating_sub(bytes);
         self.frames_left = self.frames_left.saturating_sub(passed.frames);
         if passed.large > 0 {
@@ -215,6 +227,7 @@ struct Passed {
     /// DATA frames that were worth a system call, and that were not.
     large: usize,
     small: usize,
+    pings: u64,
     flood: Option<Flood>,
 }
 
@@ -234,6 +247,11 @@ impl Passed {
                     len: 1..,
                     ..
                 } => passed.small += 1,
+                FrameHead {
+                    kind: Kind::Ping,
+                    flags,
+                    ..
+                } => passed.pings += u64::from(flags & ACK == 0),
                 _ => {}
             }
             if let Err(flood) = meter.handle_frame(&head) {

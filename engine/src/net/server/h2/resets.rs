@@ -4,6 +4,7 @@
 //! and resetting them is as cheap for the peer (CVE-2023-44487). A bucket of tokens, filled with
 //! time, tells a client that gives up now and then from one that does nothing else.
 
+use super::conduct::Verdict;
 use crate::time::Instant;
 
 /// Resets at once, and each second. Values of nghttp2, for the same purpose:
@@ -29,18 +30,17 @@ impl ResetMeter {
         }
     }
 
-    /// Counts a reset. `false`: they are too many, the connection is to be closed.
-    #[must_use]
-    pub(super) fn handle_reset(&mut self, now: Instant) -> bool {
+    /// Counts a reset.
+    pub(super) fn handle_reset(&mut self, now: Instant) -> Verdict {
         let earned = now.0.saturating_sub(self.filled_at.0) / NANOS_PER_TOKEN;
         self.filled_at = Instant(self.filled_at.0 + earned * NANOS_PER_TOKEN);
         self.tokens = self.tokens.saturating_add(earned).min(BURST);
         match self.tokens.checked_sub(1) {
             Some(left) => {
                 self.tokens = left;
-                true
+                Verdict::Fine
             }
-            None => false,
+            None => Verdict::TooMuch,
         }
     }
 }
@@ -55,11 +55,13 @@ mod tests {
         let start = Instant(0);
         let mut meter = ResetMeter::new(start);
         for _ in 0..BURST {
-            assert!(meter.handle_reset(start));
+            assert_eq!(meter.handle_reset(start), Verdict::Fine);
         }
-        assert!(!meter.handle_reset(start));
+        assert_eq!(meter.handle_reset(start), Verdict::TooMuch);
         let later = start + Duration::from_secs(2);
-        let passed = (0..100).filter(|_| meter.handle_reset(later)).count();
+        let passed = (0..100)
+            .filter(|_| meter.handle_reset(later) == Verdict::Fine)
+            .count();
         assert_eq!(passed, 2 * PER_SECOND as usize);
     }
 
@@ -67,7 +69,8 @@ mod tests {
     fn a_steady_rate_passes_for_ever() {
         let mut meter = ResetMeter::new(Instant(0));
         for reset in 0..100_000 {
-            assert!(meter.handle_reset(Instant(reset * NANOS_PER_TOKEN)));
+            let verdict = meter.handle_reset(Instant(reset * NANOS_PER_TOKEN));
+            assert_eq!(verdict, Verdict::Fine);
         }
     }
 }
