@@ -418,6 +418,26 @@ fn nesting_ends_at_its_limit_in_both_directions() {
     assert!(encode(Signal::Logs, &Rope::from(value), usize::MAX, Vec::new()).is_err());
 }
 
+#[test]
+fn repeated_numbers_are_read_packed_one_by_one_and_in_parts() {
+    let mut sample = Vec::new();
+    prost::encoding::int64::encode_packed(4, &[1, -2], &mut sample);
+    prost::encoding::bytes::encode(4, &Vec::new(), &mut sample);
+    prost::encoding::int64::encode(4, &3, &mut sample);
+    prost::encoding::int64::encode_packed(4, &[4], &mut sample);
+    prost::encoding::fixed64::encode(5, &7, &mut sample);
+    prost::encoding::bytes::encode(2, &Vec::new(), &mut sample);
+    for field in [2, 2, 2, 1] {
+        let inner = std::mem::take(&mut sample);
+        prost::encoding::bytes::encode(field, &inner, &mut sample);
+    }
+    let json = to_json(Signal::Profiles, &Rope::from(sample));
+    let expected =
+        r#"{"values":["1","-2","3","4"],"timestampsUnixNano":["7"],"attributeIndices":[]}"#;
+    let text = String::from_utf8(json).unwrap();
+    assert!(text.contains(expected), "{text}");
+}
+
 /// <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/examples/trace.json>
 #[test]
 fn the_specifications_example() {

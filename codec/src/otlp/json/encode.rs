@@ -100,7 +100,8 @@ impl<'a> Encoder<'a> {
             return Ok(());
         };
         let spec = &frame.message.fields[index];
-        frame.begin_value(index, &mut self.out);
+        let is_packed = spec.repeated && is_packed(spec.kind, &field);
+        frame.begin_value(index, is_packed, &mut self.out);
         let nesting = frame.nesting;
         match (spec.kind, frame.order) {
             (Kind::Message(message), Order::ByField { .. }) if !spec.repeated => {
@@ -119,9 +120,7 @@ impl<'a> Encoder<'a> {
                 frame.advance(&self.parts);
                 Ok(scalar(kind, &last, &mut self.out)?)
             }
-            (kind, _) if spec.repeated && is_packed(kind, &field) => {
-                Ok(packed(kind, field.payload, &mut self.out)?)
-            }
+            (kind, _) if is_packed => Ok(packed(kind, field.payload, &mut self.out)?),
             (kind, _) => Ok(scalar(kind, &field, &mut self.out)?),
         }
     }
@@ -204,18 +203,19 @@ impl<'a> Frame<'a> {
         *left != 0
     }
 
-    /// Writes what stands before a value: the key, unless the value is one more of an array.
-    fn begin_value(&mut self, index: usize, out: &mut Vec<u8>) {
-        if self.array == Some(index) {
-            text::comma(out);
-            return;
-        }
-        self.close_array(out);
+    /// Writes what stands before a value: the key, or a comma where the value is one more of an
+    /// array. Packed values, which may be any number, bring their commas themselves.
+    fn begin_value(&mut self, index: usize, is_packed: bool, out: &mut Vec<u8>) {
         let field = &self.message.fields[index];
-        text::key(field.name, out);
-        if field.repeated {
-            out.push(b'[');
-            self.array = Some(index);
+        if self.array != Some(index) {
+            self.close_array(out);
+            text::key(field.name, out);
+            if field.repeated {
+                out.push(b'[');
+                self.array = Some(index);
+            }
+        } else if !is_packed {
+            text::comma(out);
         }
     }
 
