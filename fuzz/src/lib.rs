@@ -107,27 +107,25 @@ pub fn response(bytes: &[u8]) {
         return;
     };
     let (signal, answer) = (input.signal(), Bytes::copy_from_slice(input.rest));
+    // What was read once, and cut, is read the same again.
     let partial = PartialSuccess::from_protobuf(&answer);
     for partial in [partial, PartialSuccess::from_json(&answer, signal)] {
         let Ok(partial) = partial else { continue };
-        let protobuf = PartialSuccess::from_protobuf(&partial.to_protobuf());
-        let json = PartialSuccess::from_json(&partial.to_json(signal), signal);
-        assert!(protobuf.is_ok_and(|read| is_cut_of(&read.message, &partial.message)));
-        assert!(json.is_ok_and(|read| read.rejected == partial.rejected));
+        let protobuf = partial.to_protobuf();
+        assert_eq!(
+            PartialSuccess::from_protobuf(&protobuf).as_ref(),
+            Ok(&partial)
+        );
+        let json = partial.to_json(signal);
+        assert_eq!(PartialSuccess::from_json(&json, signal), Ok(partial));
     }
     for status in [Status::from_protobuf(&answer), Status::from_json(&answer)] {
         let Ok(status) = status else { continue };
-        let protobuf = Status::from_protobuf(&status.to_protobuf());
-        let json = Status::from_json(&status.to_json());
-        assert!(protobuf.is_ok_and(|read| read.code == status.code));
-        assert!(json.is_ok_and(|read| is_cut_of(&read.message, &status.message)));
+        // A delay may be longer than the protocol can say.
+        let same = |read: Status| read.code == status.code && read.message == status.message;
+        assert!(Status::from_protobuf(&status.to_protobuf()).is_ok_and(same));
+        assert!(Status::from_json(&status.to_json()).is_ok_and(same));
     }
-}
-
-/// A text may be cut within a character, whose replacement is longer and is cut again.
-fn is_cut_of(read: &str, written: &str) -> bool {
-    let same = read.trim_end_matches(char::REPLACEMENT_CHARACTER);
-    written.starts_with(same) && written.len() < same.len() + 16
 }
 
 /// OTLP/JSON to protobuf and back; the input also as protobuf.
