@@ -14,23 +14,48 @@
 //!
 //! No field is an `Option` that means "default": what the file leaves out is filled in.
 
+pub mod components;
+pub mod limits;
+
+mod compile;
+mod duration;
+mod endpoint;
+mod expand;
 mod exporter;
+mod fault;
+mod field;
 mod lane;
 mod listener;
+mod load;
+mod nearest;
+mod node;
+mod printed;
+mod raw;
+mod scalar;
 mod secret;
 mod service;
+mod source;
+mod types;
+mod yaml;
 
 pub use exporter::{
     Balancer, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
     FileRotation, HttpEncoding, HttpVersion, KeepaliveConfig, OtlpGrpcConfig, OtlpHttpConfig,
     Target, Verbosity,
 };
+pub use fault::{Fault, FaultKind};
+pub use field::{Effect, Key, Shape};
 pub use lane::{BatchConfig, LaneConfig, QueueConfig, RetryConfig, Sizer};
 pub use listener::{
     CorsConfig, HttpListenerConfig, ListenAddress, ListenerConfig, ListenerProtocol, ListenerTimes,
     ServerKeepalive, SignalPaths,
 };
-pub use secret::Secret;
+pub use load::{Faults, Loaded, load};
+pub use node::Position;
+pub use printed::Printed;
+pub use secret::{MASK, Secret};
+pub use source::{Environment, Inputs, ProcessEnvironment};
+
 pub use service::{
     HealthCheckBody, HealthCheckConfig, LogEncoding, LogLevel, LogOutput, LogsConfig,
     MetricsConfig, MetricsLevel, TelemetryConfig,
@@ -47,7 +72,7 @@ use tailrace_codec::Signal;
 ///
 /// Invariant: `listeners` is indexed by [`ListenerId`](crate::units::ListenerId), `lanes` by
 /// [`LaneId`](crate::units::LaneId); every lane that a route names exists and has the route's
-/// signal; every lane is named by at least one route.
+/// signal. A lane behind `nop` receivers alone has no route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub listeners: Vec<ListenerConfig>,
@@ -147,3 +172,6 @@ impl fmt::Display for Warning {
         write!(f, "{}: {}", self.path, self.why)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,8 +37,10 @@ pub struct OtlpHttpConfig {
     pub target: Target,
     /// For `host` or `:authority`: a `Host` header of the file, else host and port of the URL.
     pub authority: String,
-    /// Path and query of this lane's signal: `/v1/traces`.
+    /// The path of this lane's signal: `/v1/traces`.
     pub path: String,
+    /// What follows a `?` in the URL. Some backends take their key there.
+    pub query: Option<Secret>,
     pub encoding: HttpEncoding,
     pub version: HttpVersion,
     /// For one try. `Duration::MAX`: none.

@@ -1,0 +1,322 @@
+//! Exporters, each for each signal that reaches it.
+
+mod check;
+
+use super::graph::{Instance, Routes};
+use super::{Declared, Exporter, Processor, batching, find};
+use crate::config::endpoint;
+use crate::config::field::Reader;
+use crate::config::raw::exporters::{
+    DebugExporter, FileExporter, OtlpGrpcExporter, OtlpHttpExporter,
+};
+use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, Queue, Retry};
+use crate::config::types::Endpoint;
+use crate::config::{
+    ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
+    FileRotation, KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, QueueConfig,
+    RetryConfig, Secret, Sizer,
+};
+use http::HeaderName;
+use std::time::Duration;
+use tailrace_codec::Signal;
+
+/// The lanes, in the order of their ids. Exporters that no pipeline names are checked too.
+pub(super) fn lanes(
+    declared: &Declared,
+    routes: &Routes<'_>,
+    reader: &mut Reader,
+) -> Vec<LaneConfig> {
+    reader.path = vec!["processors".into()];
+    for (id, processor) in &declared.processors {
+        if let Processor::Batch(batch) = processor {
+            reader.at(id.as_str(), |reader| {
+                batching::check_processor(batch, reader);
+            });
+        }
+    }
+    reader.path = vec!["exporters".into()];
+    for (id, exporter) in &declared.exporters {
+        reader.at(id.as_str(), |reader| check::exporter(exporter, reader));
+    }
+    let mut lanes = Vec::new();
+    for instance in &routes.instances {
+        let exporter = find(&declared.exporters, instance.exporter.as_str());
+        let lane = reader.at(instance.exporter.as_str(), |reader| {
+            lane(instance, exporter?, reader)
+        });
+        lanes.extend(lane);
+    }
+    reader.path.clear();
+    lanes
+}
+
+/// One lane; `None` after a fault that leaves nothing to send to.
+fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Option<LaneConfig> {
+    let (queue, retry) = match exporter {
+        Exporter::OtlpGrpc(exporter) => (
+            Some(&exporter.sending_queue),
+            retry(&exporter.retry_on_failure),
+        ),
+        Exporter::OtlpHttp(exporter) => (
+            Some(&exporter.sending_queue),
+            retry(&exporter.retry_on_failure),
+        ),
+        Exporter::Debug(exporter) => (Some(&exporter.sending_queue), NO_RETRY),
+        Exporter::File(_) | Exporter::Nop(_) => (None, NO_RETRY),
+    };
+    let queue = queue.filter(|queue| queue.enabled);
+    let behind_batch = instance.ways.iter().all(|way| !way.batches.is_empty());
+    let consumers = queue.map_or(u32::MAX, |queue| queue.num_consumers);
+    let mut pipelines: Vec<ComponentId> = Vec::new();
+    for way in &instance.ways {
+        if !pipelines.contains(&way.pipeline) {
+            pipelines.push(way.pipeline.clone());
+        }
+    }
+    Some(LaneConfig {
+        exporter: instance.exporter.clone(),
+        signal: instance.signal,
+        pipelines,
+        queue: queue_config(queue, behind_batch),
+        batch: batching::lane(&instance.ways, queue, reader),
+        retry,
+        kind: kind(exporter, instance.signal, consumers, reader)?,
+    })
+}
+
+fn queue_config(queue: Option<&Queue>, behind_batch: bool) -> QueueConfig {
+    match queue {
+        Some(queue) => QueueConfig {
+            size: queue.queue_size,
+            sizer: queue.sizer,
+            block_on_overflow: queue.block_on_overflow,
+            wait_for_result: queue.wait_for_result,
+            num_consumers: queue.num_consumers,
+        },
+        None => QueueConfig {
+            size: u64::MAX,
+            sizer: Sizer::Requests,
+            block_on_overflow: false,
+            wait_for_result: !behind_batch,
+            num_consumers: u32::MAX,
+        },
+    }
+}
+
+/// For exporters that have nothing to try again.
+const NO_RETRY: RetryConfig = RetryConfig {
+    enabled: false,
+    initial_interval: Duration::from_secs(5),
+    randomization_factor: 0.5,
+    multiplier: 1.5,
+    max_interval: Duration::from_secs(30),
+    max_elapsed_time: None,
+};
+
+fn retry(retry: &Retry) -> RetryConfig {
+    RetryConfig {
+        enabled: retry.enabled,
+        initial_interval: retry.initial_interval,
+        randomization_factor: retry.randomization_factor,
+        multiplier: retry.multiplier,
+        max_interval: retry.max_interval,
+        max_elapsed_time: (!retry.max_elapsed_time.is_zero()).then_some(retry.max_elapsed_time),
+    }
+}
+
+fn kind(
+    exporter: &Exporter,
+    signal: Signal,
+    consumers: u32,
+    reader: &mut Reader,
+) -> Option<ExporterConfig> {
+    Some(match exporter {
+        Exporter::OtlpGrpc(exporter) => ExporterConfig::OtlpGrpc(grpc(exporter, consumers)?),
+        Exporter::OtlpHttp(exporter) => {
+            ExporterConfig::OtlpHttp(http(exporter, signal, consumers, reader)?)
+        }
+        Exporter::Debug(exporter) => ExporterConfig::Debug(debug(exporter)),
+        Exporter::File(exporter) => ExporterConfig::File(file(exporter)),
+        Exporter::Nop(_) => ExporterConfig::Nop,
+    })
+}
+
+fn grpc(exporter: &OtlpGrpcExporter, consumers: u32) -> Option<Box<OtlpGrpcConfig>> {
+    // What is wrong with the endpoint is noted already.
+    let target = endpoint::grpc(&exporter.endpoint.0).ok()?;
+    let mut headers = headers(&exporter.headers.0);
+    if let Some(user_agent) = &exporter.user_agent.0 {
+        headers.push((http::header::USER_AGENT, Secret::new(user_agent)));
+    }
+    let authority = match exporter.authority.as_str() {
+        "" => target.authority,
+        authority => authority.to_owned(),
+    };
+    Some(Box::new(OtlpGrpcConfig {
+        target: target.target,
+        authority,
+        timeout: or_never(exporter.timeout),
+        compression: compression(exporter.compression, 0),
+        headers,
+        keepalive: exporter.keepalive.0.as_ref().and_then(keepalive),
+        balancer: exporter.balancer_name,
+        connections: connections(&exporter.tailrace, 0, Duration::MAX, consumers),
+    }))
+}
+
+fn http(
+    exporter: &OtlpHttpExporter,
+    signal: Signal,
+    consumers: u32,
+    reader: &mut Reader,
+) -> Option<Box<OtlpHttpConfig>> {
+    let (key, whole, path) = match signal {
+        Signal::Traces => ("traces_endpoint", &exporter.traces_endpoint, "v1/traces"),
+        Signal::Metrics => ("metrics_endpoint", &exporter.metrics_endpoint, "v1/metrics"),
+        Signal::Logs => ("logs_endpoint", &exporter.logs_endpoint, "v1/logs"),
+        Signal::Profiles => (
+            "profiles_endpoint",
+            &exporter.profiles_endpoint,
+            "v1development/profiles",
+        ),
+    };
+    let url = match (whole, &exporter.endpoint) {
+        (Endpoint(whole), _) if !whole.is_empty() => whole.clone(),
+        (_, Endpoint(base)) if base.is_empty() => {
+            let rule = "either endpoint or the endpoint of this signal must be specified";
+            reader.rule(key, rule);
+            return None;
+        }
+        (_, Endpoint(base)) => format!("{}/{path}", base.strip_suffix('/').unwrap_or(base)),
+    };
+    let target = endpoint::http(&url).ok()?;
+    let client = &exporter.client;
+    let mut headers = headers(&exporter.headers.0);
+    let host = headers
+        .iter()
+        .position(|(name, _)| name == http::header::HOST);
+    let authority = match host {
+        Some(index) => headers.remove(index).1.reveal().to_owned(),
+        None => target.authority,
+    };
+    let idle = match &client.keepalive.0 {
+        Some(keepalive) => keepalive.idle_conn_timeout,
+        None => client.idle_conn_timeout,
+    };
+    let pings = ClientKeepalive {
+        time: client.http2_read_idle_timeout,
+        timeout: match client.http2_ping_timeout {
+            Duration::ZERO => Duration::from_secs(15),
+            timeout => timeout,
+        },
+        permit_without_stream: true,
+    };
+    let settings = &exporter.tailrace;
+    Some(Box::new(OtlpHttpConfig {
+        target: target.target,
+        authority,
+        path: target.path,
+        query: target.query,
+        encoding: exporter.encoding,
+        version: settings.http_version,
+        timeout: or_never(exporter.timeout),
+        compression: compression(exporter.compression, exporter.compression_params.level),
+        headers,
+        keepalive: keepalive(&pings),
+        balancer: crate::config::Balancer::PickFirst,
+        connections: connections(
+            &settings.connections,
+            client.max_conns_per_host,
+            or_never(idle),
+            consumers,
+        ),
+    }))
+}
+
+fn headers(headers: &[(String, Secret)]) -> Vec<(HeaderName, Secret)> {
+    let header = |(name, value): &(String, Secret)| Some((name.parse().ok()?, value.clone()));
+    headers.iter().filter_map(header).collect()
+}
+
+/// Connections are opened by need; this is what they may become.
+fn connections(
+    ours: &Connections,
+    per_host: u32,
+    idle_timeout: Duration,
+    consumers: u32,
+) -> ConnectionsConfig {
+    const UNTOLD_MAX: u32 = 100;
+    let max = [ours.connections_max, per_host, consumers.min(UNTOLD_MAX)];
+    ConnectionsConfig {
+        max: max.into_iter().find(|&max| max > 0).unwrap_or(1),
+        age_max: or_never(ours.connection_age_max),
+        idle_timeout,
+        dns_refresh: ours.dns_refresh,
+    }
+}
+
+fn keepalive(keepalive: &ClientKeepalive) -> Option<KeepaliveConfig> {
+    /// What grpc-go sends at most, and servers put up with.
+    const TIME_MIN: Duration = Duration::from_secs(10);
+    (!keepalive.time.is_zero()).then(|| KeepaliveConfig {
+        time: keepalive.time.max(TIME_MIN),
+        timeout: match keepalive.timeout {
+            Duration::ZERO => Duration::from_secs(20),
+            timeout => timeout,
+        },
+        permit_without_stream: keepalive.permit_without_stream,
+    })
+}
+
+fn compression(name: CompressionName, level: i32) -> Compression {
+    let level = (level != 0).then_some(level);
+    match name {
+        CompressionName::Gzip => Compression::Gzip { level },
+        CompressionName::Zstd => Compression::Zstd { level },
+        CompressionName::Deflate | CompressionName::Zlib => Compression::Deflate { level },
+        CompressionName::Snappy => Compression::Snappy,
+        CompressionName::None | CompressionName::Lz4 | CompressionName::SnappyFramed => {
+            Compression::None
+        }
+    }
+}
+
+fn debug(exporter: &DebugExporter) -> DebugConfig {
+    DebugConfig {
+        verbosity: exporter.verbosity,
+        sampling_initial: exporter.sampling_initial,
+        sampling_thereafter: match exporter.sampling_thereafter {
+            0 => u64::MAX,
+            every => every,
+        },
+    }
+}
+
+fn file(exporter: &FileExporter) -> FileConfig {
+    FileConfig {
+        path: exporter.path.as_str().into(),
+        append: exporter.append,
+        create_directory: exporter.create_directory,
+        directory_permissions: u32::from_str_radix(&exporter.directory_permissions, 8)
+            .unwrap_or(0o755),
+        flush_interval: match exporter.flush_interval {
+            Duration::ZERO => Duration::from_secs(1),
+            interval => interval,
+        },
+        rotation: exporter.rotation.0.as_ref().map(|rotation| FileRotation {
+            max_megabytes: rotation.max_megabytes,
+            max_days: rotation.max_days,
+            max_backups: rotation.max_backups,
+            localtime: rotation.localtime,
+        }),
+    }
+}
+
+/// Zero means none.
+pub(super) const fn or_never(duration: Duration) -> Duration {
+    if duration.is_zero() {
+        Duration::MAX
+    } else {
+        duration
+    }
+}
