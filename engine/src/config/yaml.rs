@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn many_levels_and_an_alias_bomb_are_refused() {
         assert_eq!(
-            fault(&"[".repeat(1000)),
+            fault(&"[".repeat(100)),
             "test.yaml:1:65: more than 64 levels of lists and maps"
         );
         let mut bomb = String::from("a0: &a0 [1,1,1,1,1,1,1,1,1]\n");
