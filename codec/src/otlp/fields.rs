@@ -10,12 +10,14 @@
 //!
 //! Source: <https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto>
 
+mod answers;
 mod common;
 mod logs;
 mod metrics;
 mod profiles;
 mod traces;
 
+pub use answers::JSON_STATUS;
 pub use common::{ANY_VALUE, KEY_VALUE, RESOURCE, SCOPE};
 
 use super::Signal;
@@ -123,6 +125,16 @@ pub const fn request(signal: Signal) -> &'static Message {
         Signal::Metrics => &metrics::REQUEST,
         Signal::Logs => &logs::REQUEST,
         Signal::Profiles => &profiles::REQUEST,
+    }
+}
+
+/// The schema of the answer to a signal's export request.
+pub const fn response(signal: Signal) -> &'static Message {
+    match signal {
+        Signal::Traces => &answers::TRACES,
+        Signal::Metrics => &answers::METRICS,
+        Signal::Logs => &answers::LOGS,
+        Signal::Profiles => &answers::PROFILES,
     }
 }
 

@@ -27,7 +27,8 @@ mod number;
 mod reader;
 mod text;
 
-use super::{Signal, fields};
+use super::Signal;
+use super::fields::{self, Message};
 use crate::Rope;
 use crate::field::Malformed;
 use std::fmt;
@@ -110,6 +111,23 @@ pub fn encode(
     out: Vec<u8>,
 ) -> Result<Vec<u8>, EncodeError> {
     encode::encode(fields::request(signal), request, cap, out)
+}
+
+/// As [`decode()`], of any message.
+pub(super) fn decode_message(
+    message: &'static Message,
+    json: &Rope,
+    cap: usize,
+) -> Result<Vec<u8>, JsonError> {
+    decode::decode(message, json, cap, Vec::new())
+}
+
+/// As [`encode()`], of any message.
+pub(super) fn encode_message(
+    message: &'static Message,
+    bytes: &Rope,
+) -> Result<Vec<u8>, EncodeError> {
+    encode::encode(message, bytes, usize::MAX, Vec::new())
 }
 
 impl fmt::Display for JsonError {

@@ -1,7 +1,7 @@
 //! What a receiver answers: the export response with its partial success, and `google.rpc.Status`.
 //!
-//! Both come from hostile peers too: nothing is allocated beyond the text that is kept, and of a
-//! status's details only `RetryInfo` is read.
+//! Both come from hostile peers too: a text is cut at [`MESSAGE_BYTES_MAX`], and of a status's
+//! details only `RetryInfo` is read.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otlp/#partial-success>,
 //! <https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto>
@@ -14,9 +14,13 @@ pub use status::Status;
 use super::Signal;
 use crate::Malformed;
 use crate::Rope;
-use crate::field::Fields;
+use crate::field::{Field, Fields};
+use crate::otlp::json::JsonError;
 use crate::writer::Writer;
 use bytes::Bytes;
+
+/// What is kept of a peer's message (bytes): it goes to a log line, or on to the sender.
+pub const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// The receiver took the request but for some items, or has something to say about it.
 ///
@@ -32,7 +36,7 @@ pub struct PartialSuccess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseError {
     Protobuf(Malformed),
-    Json,
+    Json(JsonError),
 }
 
 impl From<Malformed> for ResponseError {
@@ -56,7 +60,7 @@ impl PartialSuccess {
                 match field.number {
                     // An int64: a negative count is nobody's items.
                     1 => partial.rejected = clamp(field.varint()?.cast_signed()),
-                    2 => partial.message = text(&field.content()?.bytes()),
+                    2 => partial.message = text(&field)?,
                     _ => {}
                 }
             }
@@ -66,7 +70,7 @@ impl PartialSuccess {
 
     /// Reads the JSON form of the response.
     pub fn from_json(response: &Bytes, signal: Signal) -> Result<Self, ResponseError> {
-        json::partial_success(response, signal).ok_or(ResponseError::Json)
+        json::partial_success(response, signal)
     }
 
     /// An `Export*ServiceResponse`; empty for a full success.
@@ -75,7 +79,8 @@ impl PartialSuccess {
         if *self != Self::default() {
             let partial = response.open(1, self.message.len() + 16);
             if self.rejected > 0 {
-                response.varint(1, self.rejected);
+                // int64 on the wire: a count above that is cut to what can be said.
+                response.varint(1, self.rejected.min(i64::MAX.cast_unsigned()));
             }
             if !self.message.is_empty() {
                 response.bytes(2, self.message.as_bytes());
@@ -87,7 +92,7 @@ impl PartialSuccess {
 
     /// The JSON form of the response: `{}` for a full success.
     pub fn to_json(&self, signal: Signal) -> Bytes {
-        json::response(self, signal)
+        json::from_partial_success(self, signal)
     }
 }
 
@@ -96,65 +101,25 @@ fn clamp(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-/// Text for a log: what is not UTF-8 is replaced.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A peer's text, as much as is kept; what is not UTF-8 is replaced.
+/// COPY: of at most [`MESSAGE_BYTES_MAX`].
+fn text(field: &Field<'_>) -> Result<String, Malformed> {
+    let mut content = field.content()?;
+    let length = content.remaining().min(MESSAGE_BYTES_MAX);
+    let kept = content.split_to(length).unwrap_or(content);
+    let mut text = String::from_utf8_lossy(&kept.bytes()).into_owned();
+    // A replacement character is longer than the byte it stands for.
+    text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX));
+    Ok(text)
+}
+
+/// Whether a type name is that of a `RetryInfo`; only what follows the last slash counts.
+fn is_retry_info(type_name: &Field<'_>) -> Result<bool, Malformed> {
+    let mut content = type_name.content()?;
+    let name = b"/google.rpc.RetryInfo";
+    let before = content.remaining().checked_sub(name.len());
+    Ok(before.is_some_and(|before| content.skip(before).is_ok() && content.is(name)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use opentelemetry_proto::tonic::collector::trace::v1::{
-        ExportTracePartialSuccess, ExportTraceServiceResponse,
-    };
-    use proptest::prelude::*;
-    use prost::Message;
-
-    proptest! {
-        #[test]
-        fn prost_and_we_agree_both_ways(rejected in 0..i64::MAX, message: String) {
-            let ours = PartialSuccess { rejected: clamp(rejected), message: message.clone() };
-            let theirs = ExportTraceServiceResponse {
-                partial_success: Some(ExportTracePartialSuccess {
-                    rejected_spans: rejected,
-                    error_message: message,
-                }),
-            };
-            let encoded = Bytes::from(theirs.encode_to_vec());
-            prop_assert_eq!(PartialSuccess::from_protobuf(&encoded), Ok(ours.clone()));
-            let decoded = ExportTraceServiceResponse::decode(ours.to_protobuf()).unwrap();
-            let partial = decoded.partial_success.unwrap_or_default();
-            prop_assert_eq!(clamp(partial.rejected_spans), ours.rejected);
-            prop_assert_eq!(partial.error_message, ours.message);
-        }
-
-        #[test]
-        fn json_comes_back(rejected: u64, message: String) {
-            let rejected = rejected >> 1;
-            let partial = PartialSuccess { rejected, message };
-            for signal in Signal::ALL {
-                let json = partial.to_json(signal);
-                prop_assert_eq!(PartialSuccess::from_json(&json, signal), Ok(partial.clone()));
-            }
-        }
-
-        #[test]
-        fn anything_is_read_without_panic(bytes: Vec<u8>) {
-            let bytes = Bytes::from(bytes);
-            let _ = PartialSuccess::from_protobuf(&bytes);
-            let _ = PartialSuccess::from_json(&bytes, Signal::Logs);
-            let _ = Status::from_protobuf(&bytes);
-            let _ = Status::from_json(&bytes);
-        }
-    }
-
-    #[test]
-    fn full_success_is_nothing() {
-        assert_eq!(PartialSuccess::default().to_protobuf(), Bytes::new());
-        assert_eq!(PartialSuccess::default().to_json(Signal::Traces), "{}");
-        assert_eq!(
-            PartialSuccess::from_protobuf(&Bytes::new()),
-            Ok(PartialSuccess::default())
-        );
-    }
-}
+mod tests;
