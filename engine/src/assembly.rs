@@ -10,6 +10,7 @@ mod listeners;
 pub use listeners::ListenerPlan;
 
 use crate::batch::Batching;
+use crate::config::limits::ShardLimits;
 use crate::config::{Config, ExporterConfig, LaneConfig, Target};
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::egress::outlet::OutletSettings;
@@ -45,18 +46,17 @@ pub struct Name {
     pub refresh: Duration,
 }
 
-/// Divides a configuration among `shards` shards, which may buffer `credit_bytes` together and
-/// stop taking more at `credit_high`.
-pub fn assemble(config: &Config, shards: usize, credit_bytes: u64, credit_high: u64) -> Assembly {
+/// Divides a configuration among `shards` shards, each of which may hold what `limits` says.
+pub fn assemble(config: &Config, shards: usize, limits: &ShardLimits) -> Assembly {
     let lanes = &config.lanes;
-    let share = |total: u64| (total / shards as u64).max(1);
     let pipeline = PipelineSettings {
-        credit_bytes: share(credit_bytes),
-        credit_high: share(credit_high),
+        credit_bytes: limits.credit.0,
+        credit_high: limits.credit_high.0,
+        connections_max: limits.connections_max as usize,
         listeners: config.listeners.iter().map(listeners::settings).collect(),
         lanes: lanes
             .iter()
-            .map(|lane| lane_settings(lane, shards))
+            .map(|lane| lane_settings(lane, shards, limits))
             .collect(),
         outlets: (0..)
             .zip(lanes)
@@ -77,7 +77,7 @@ pub fn assemble(config: &Config, shards: usize, credit_bytes: u64, credit_high: 
     }
 }
 
-fn lane_settings(lane: &LaneConfig, shards: usize) -> LaneSettings {
+fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> LaneSettings {
     let shards = shards as u64;
     let batching = lane.batch.as_ref().map(|batch| Batching {
         min: batch.min_size,
@@ -95,6 +95,7 @@ fn lane_settings(lane: &LaneConfig, shards: usize) -> LaneSettings {
         queue: QueueLimit {
             sizer: lane.queue.sizer,
             max: lane.queue.size.div_ceil(shards),
+            bytes_max: limits.lane.0,
             block_on_overflow: lane.queue.block_on_overflow,
         },
         batching,

@@ -8,7 +8,6 @@
 //! ```
 
 mod admin;
-mod budget;
 mod names;
 mod process;
 mod start;

@@ -1,1 +1,61 @@
-fn main() {}
+//! One binary: the forwarder, and what goes with it.
+
+mod config;
+mod demo;
+mod exit;
+mod inspect;
+mod logs;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Returns memory to the system from the thread that freed it, which is what shards do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A zero-copy OpenTelemetry forwarder that takes a Collector's configuration file
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tailrace demo
+  tailrace run --config collector.yaml
+  tailrace validate --config collector.yaml
+  tailrace run --config base.yaml --config site.yaml --set service.telemetry.logs.level=debug";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the forwarder
+    Run(run::RunArgs),
+    /// Check a configuration: exit 0, or every fault with its path in the file
+    Validate(inspect::ValidateArgs),
+    /// What this build has, aliases and stability included
+    Components(inspect::ComponentsArgs),
+    /// The effective configuration, defaults filled in, secrets masked
+    #[command(alias = "print-initial-config")]
+    PrintConfig(inspect::PrintConfigArgs),
+    /// Backend, forwarder and load in one process, and a verified count at the end
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => inspect::validate(&args),
+        Command::Components(args) => {
+            inspect::components(&args);
+            Ok(())
+        }
+        Command::PrintConfig(args) => inspect::print_config(&args),
+        Command::Demo(args) => demo::demo(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

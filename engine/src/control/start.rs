@@ -2,10 +2,10 @@
 //! the first request is taken.
 
 use super::admin::{Admin, Endpoint};
-use super::budget::budget;
 use super::names::Names;
 use super::{Command, Control, Outcome, ShardLink};
 use crate::assembly::{Assembly, assemble};
+use crate::config::limits::{LimitFault, Limits, Machine, ShardLimits};
 use crate::config::{Config, ListenAddress};
 use crate::exchange::Address;
 use crate::runtime::{
@@ -48,6 +48,8 @@ pub struct Options {
 pub enum StartError {
     /// io_uring was asked for by name.
     Runtime(Blocked),
+    /// The configuration's limits do not fit the memory there is.
+    Memory(LimitFault),
     /// A listening address cannot be had.
     Listen {
         what: String,
@@ -65,6 +67,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runtime(blocked) => write!(f, "{blocked}; or run with --runtime epoll"),
+            Self::Memory(fault) => write!(f, "{fault}"),
             Self::Listen {
                 what,
                 address,
@@ -118,8 +121,8 @@ pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> 
     let cpus = processors();
     let configured = config.engine.shards.map(|shards| shards.get() as usize);
     let shards = options.shards.or(configured).unwrap_or(cpus.len()).max(1);
-    let budget = budget(config);
-    let assembly = assemble(config, shards, budget.credit.0, budget.credit_high.0);
+    let limits = limits(config, shards).map_err(StartError::Memory)?;
+    let assembly = assemble(config, shards, &limits);
 
     let mut listening = Vec::new();
     let mut sockets: Vec<Vec<(ListenerId, socket2::Socket)>> = Vec::new();
@@ -155,6 +158,16 @@ pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> 
         thread,
         shard_threads,
     })
+}
+
+/// Adds the memory up; what may surprise is logged.
+fn limits(config: &Config, shards: usize) -> Result<ShardLimits, LimitFault> {
+    let shards = u32::try_from(shards).unwrap_or(u32::MAX);
+    let limits = Limits::plan(config, shards, Machine::detect())?;
+    for warning in &limits.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(limits.shard)
 }
 
 fn start_control(

@@ -49,6 +49,8 @@ pub struct LaneSettings {
 pub struct QueueLimit {
     pub sizer: Sizer,
     pub max: u64,
+    /// The lane's share of the shard's memory, whatever the measure.
+    pub bytes_max: u64,
     /// A full queue holds the sender back instead of refusing.
     pub block_on_overflow: bool,
 }
@@ -142,7 +144,8 @@ impl Lane {
     pub fn has_room(&self, size: Size) -> bool {
         let limit = self.settings.queue;
         let after = self.queue_size() + size.by(limit.sizer);
-        after <= limit.max || self.held.requests == 0
+        let fits = after <= limit.max && self.held.bytes + size.bytes <= limit.bytes_max;
+        fits || self.held.requests == 0
     }
 
     /// Takes a part in. The caller has asked [`has_room`](Self::has_room) of every lane first, and

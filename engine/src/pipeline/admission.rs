@@ -47,7 +47,7 @@ struct Message {
 impl Pipeline {
     /// A connection was accepted: gives it windows from free credit, or refuses it.
     pub fn handle_opened(&mut self) -> Option<Terms> {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.incoming.len() >= self.settings.connections_max {
             return None;
         }
         let windows = windows_for(self.credit.free());

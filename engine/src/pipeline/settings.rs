@@ -15,6 +15,8 @@ pub struct PipelineSettings {
     /// Bytes the shard may buffer at all, and where it stops taking more.
     pub credit_bytes: u64,
     pub credit_high: u64,
+    /// Connections of senders open at once.
+    pub connections_max: usize,
     pub listeners: Vec<ListenerSettings>,
     pub lanes: Vec<LaneSettings>,
     pub outlets: Vec<OutletSettings>,

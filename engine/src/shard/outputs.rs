@@ -3,11 +3,13 @@
 use super::messages::{PeerMessage, Report};
 use super::{Shard, Stop};
 use crate::egress::lane::Conclusion;
-use crate::exchange::ServerCommand;
+use crate::exchange::{Answer, ClientCommand, Failure, ServerCommand};
 use crate::pipeline::{Output, Pipeline};
 use crate::runtime::now;
 use crate::time::Instant;
+use crate::units::ConnectionId;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 impl Shard {
     pub(super) fn perform(&self, output: Output, pipeline: &mut Pipeline, now: Instant) {
@@ -34,11 +36,7 @@ impl Shard {
             Output::Command {
                 connection,
                 command,
-            } => {
-                if let Some(mailbox) = state.outgoing.borrow().get(&connection) {
-                    mailbox.send(command);
-                }
-            }
+            } => self.command(connection, command, pipeline, now),
             Output::Resolve { lane } => {
                 state.peers.report(Report::Resolve { lane });
             }
@@ -89,6 +87,26 @@ impl Shard {
                     tracing::error!(shard = to.0, "a verdict could not be handed back");
                 }
             }
+        }
+    }
+
+    /// A connection may have ended between the decision to send on it and this turn: what was to be
+    /// sent was certainly not processed.
+    fn command(
+        &self,
+        connection: ConnectionId,
+        command: ClientCommand,
+        pipeline: &mut Pipeline,
+        now: Instant,
+    ) {
+        match (self.0.outgoing.borrow().get(&connection), command) {
+            (Some(mailbox), command) => mailbox.send(command),
+            (None, ClientCommand::Send(attempt)) => {
+                let answer = Answer::Failed(Failure::Unprocessed);
+                let wall_clock = SystemTime::now();
+                pipeline.handle_answered(connection, attempt.id, answer, now, wall_clock);
+            }
+            (None, ClientCommand::Cancel(_) | ClientCommand::Drain) => {}
         }
     }
 

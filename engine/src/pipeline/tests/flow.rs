@@ -12,6 +12,7 @@ fn queue(max: u64, block_on_overflow: bool) -> LaneSettings {
     let queue = QueueLimit {
         sizer: Sizer::Requests,
         max,
+        bytes_max: u64::MAX,
         block_on_overflow,
     };
     LaneSettings { queue, ..lane() }

@@ -32,6 +32,7 @@ pub fn lane() -> LaneSettings {
         queue: QueueLimit {
             sizer: Sizer::Requests,
             max: 1000,
+            bytes_max: u64::MAX,
             block_on_overflow: false,
         },
         batching: None,
@@ -97,6 +98,7 @@ impl World {
         let settings = PipelineSettings {
             credit_bytes: credit,
             credit_high: credit,
+            connections_max: 8,
             listeners: vec![ListenerSettings {
                 receiver,
                 routes: [ids, vec![], vec![], vec![]],

@@ -1,0 +1,113 @@
+//! A configuration that cannot be is refused with one clear line a fault, and an exit code.
+
+use super::TAILRACE;
+use serde_json::{Value, json};
+use tailrace_tests::Config;
+use tailrace_tests::forwarder::{Ended, run_to_end};
+
+fn valid() -> Config {
+    Config::new().exporter("nop", Value::Null)
+}
+
+fn validate(config: &Config) -> Ended {
+    run_to_end(TAILRACE, &["validate"], &config.to_yaml())
+}
+
+#[test]
+fn a_valid_file_says_nothing_and_succeeds() {
+    let ended = validate(&valid());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn each_fault_is_named_with_its_path() {
+    let faults = [
+        // What is wrong, and what the message has to contain.
+        (
+            valid().set("receivers/otlp/protocols/grpc/endpiont", json!("x")),
+            vec!["endpiont", "endpoint"],
+        ),
+        (
+            valid().set("exporters/otlp_grcp", json!({})),
+            vec!["otlp_grcp", "otlp_grpc"],
+        ),
+        (
+            valid().set("service/pipelines/traces/exporters", json!(["nope"])),
+            vec!["nope", "pipelines"],
+        ),
+        (
+            valid().set("processors/batch", json!({ "timeout": "soon" })),
+            vec!["timeout", "soon"],
+        ),
+        (
+            valid().exporter("otlp_grpc", json!({ "endpoint": "127.0.0.1:4317" })),
+            vec!["tls"],
+        ),
+        (
+            valid().exporter(
+                "otlp_grpc",
+                json!({ "endpoint": "http://127.0.0.1:4317", "auth": { "authenticator": "a" } }),
+            ),
+            vec!["auth"],
+        ),
+    ];
+    for (config, words) in faults {
+        for command in ["validate", "run"] {
+            let ended = run_to_end(TAILRACE, &[command], &config.to_yaml());
+            assert!(
+                ended.code.is_some_and(|code| code != 0),
+                "{command} took this for valid: {}",
+                config.to_yaml()
+            );
+            for word in &words {
+                assert!(
+                    ended.stderr.contains(word),
+                    "{word} is not in:\n{}",
+                    ended.stderr
+                );
+            }
+            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn several_faults_are_told_at_once() {
+    let config = valid()
+        .set("receivers/otlp/protocols/grpc/endpiont", json!("x"))
+        .set("exporters/nonsense", json!({}));
+    let ended = validate(&config);
+    assert!(
+        ended.stderr.contains("endpiont") && ended.stderr.contains("nonsense"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_taken_port_is_an_error_and_not_a_share_of_the_traffic() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let address = taken.local_addr().expect("a bound address").to_string();
+    let config = valid().set("receivers/otlp/protocols/grpc/endpoint", json!(address));
+    let ended = run_to_end(TAILRACE, &["run"], &config.to_yaml());
+    assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+    assert!(ended.stderr.contains(&address), "{}", ended.stderr);
+}
+
+#[test]
+fn the_effective_configuration_is_printed_without_secrets() {
+    let exporter = json!({
+        "endpoint": "http://127.0.0.1:4317",
+        "headers": { "x-key": "canary-4711" },
+    });
+    let config = valid().exporter("otlp_grpc", exporter);
+    let ended = run_to_end(TAILRACE, &["print-config"], &config.to_yaml());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stdout.contains("canary-4711"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("x-key"), "{}", ended.stdout);
+    // A default that the file did not say.
+    assert!(
+        ended.stdout.contains("max_recv_msg_size_mib"),
+        "{}",
+        ended.stdout
+    );
+}

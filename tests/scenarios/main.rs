@@ -1,0 +1,20 @@
+//! What the forwarder promises, tried on the binary over real sockets: one scenario a file, each
+//! on both executors.
+
+mod attacks;
+mod backend_restart;
+mod config_errors;
+mod fan_out;
+mod forward_grpc;
+mod forward_http;
+mod metrics_and_health;
+mod partial_success;
+mod peers;
+mod poison_item;
+mod queue_full_refuses;
+mod retry_after;
+mod shutdown_drains;
+mod too_large_split;
+
+/// The binary under test.
+const TAILRACE: &str = env!("CARGO_BIN_EXE_tailrace");

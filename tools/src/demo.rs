@@ -1,0 +1,230 @@
+//! `tailrace demo`: backend, forwarder and load in one process over loopback, and a verified count.
+
+use crate::exit::Failure;
+use crate::run::RuntimeArg;
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+use tailrace_bench::load::{Load, Plan, Sent};
+use tailrace_bench::sink::{Received, Sink};
+use tailrace_bench::{Verdict, cpu};
+use tailrace_engine::exchange::Address;
+use tailrace_engine::runtime::{choose, probe};
+use tailrace_engine::{Engine, Options, Outcome};
+
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// How long to send, in seconds
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    duration: u64,
+    /// Spans in each request
+    #[arg(long, default_value = "100", value_name = "N")]
+    spans: std::num::NonZeroU16,
+    /// Requests in flight
+    #[arg(long, default_value = "64", value_name = "N")]
+    in_flight: std::num::NonZeroU16,
+    /// Executor of the shards
+    #[arg(long, value_enum, default_value_t = RuntimeArg::Auto)]
+    runtime: RuntimeArg,
+    /// Number of shards
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    shards: usize,
+    /// Print the figures as JSON, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long the forwarder may take to deliver what is inside when the load has ended.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How often the live figures are drawn.
+const REDRAW: Duration = Duration::from_millis(500);
+
+/// The forwarder of the demo, as anybody could write it.
+fn yaml(backend: &str) -> String {
+    format!(
+        "receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:0
+exporters:
+  otlp_grpc:
+    endpoint: http://{backend}
+    compression: none
+    sending_queue:
+      queue_size: 10000
+      batch:
+        min_size: 8192
+        flush_timeout: 200ms
+service:
+  telemetry:
+    metrics:
+      level: none
+  pipelines:
+    traces:
+      receivers: [otlp]
+      exporters: [otlp_grpc]
+"
+    )
+}
+
+/// Runs all three, compares what the load had acknowledged with what the backend received, and
+/// fails unless everything accepted arrived once and whole.
+pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
+    let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
+    let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
+    let sink = Sink::start(kind, &anywhere, None).map_err(Failure::system)?;
+    let Address::Tcp(backend) = *sink.address() else {
+        unreachable!("asked for TCP")
+    };
+    let config = crate::config::parse(&yaml(&backend.to_string()))?;
+    let options = Options {
+        runtime: args.runtime.requested(),
+        shards: Some(args.shards),
+        pinned: false,
+        admin: false,
+    };
+    let engine = Engine::start(&config, &options).map_err(Failure::start)?;
+    let plan = Plan {
+        address: engine.listening()[0].address.clone(),
+        connections: args.shards,
+        in_flight: usize::from(args.in_flight.get()),
+        spans_per_request: usize::from(args.spans.get()),
+        duration: Duration::from_secs(args.duration),
+        cpu: None,
+    };
+    let load = Load::start(kind, plan).map_err(Failure::system)?;
+    if !args.json {
+        watch(&load, &sink);
+    }
+    let sent = load.wait().map_err(Failure::system)?;
+    let cpu_nanos = cpu::thread_nanos("tailrace-");
+    let outcome = engine.stop(DRAIN);
+    let received = sink.stop().map_err(Failure::system)?;
+    if let Outcome::ShardDied { shard, cause } = outcome {
+        return Err(Failure::died(shard, &cause));
+    }
+    let figures = Figures::new(&sent, &received, cpu_nanos);
+    figures.print(args.json).map_err(Failure::system)?;
+    if figures.verdict.holds() {
+        Ok(())
+    } else {
+        Err(Failure::unproven(figures.verdict))
+    }
+}
+
+/// Live figures until the load has ended: on a terminal in place, else a line a second.
+fn watch(load: &Load, sink: &Sink) {
+    let terminal = std::io::stderr().is_terminal();
+    let start = Instant::now();
+    let (mut last, mut last_items) = (start, 0);
+    while !load.is_finished() {
+        std::thread::sleep(REDRAW);
+        if !terminal && last.elapsed() < Duration::from_secs(1) {
+            continue;
+        }
+        let (accepted, arrived) = (load.items(), sink.items());
+        let rate = (accepted - last_items) as f64 / last.elapsed().as_secs_f64();
+        (last, last_items) = (Instant::now(), accepted);
+        let line = format!(
+            "{:5.1} s   accepted {accepted:>12}   arrived {arrived:>12}   {rate:>12.0} spans/s",
+            start.elapsed().as_secs_f64(),
+        );
+        let end = if terminal { "\r" } else { "\n" };
+        let _ = write!(std::io::stderr(), "{line}{end}");
+    }
+    if terminal {
+        eprintln!();
+    }
+}
+
+#[derive(Debug)]
+struct Figures {
+    verdict: Verdict,
+    refused_requests: u64,
+    spans_per_second: f64,
+    cpu_ns_per_span: f64,
+    p50_us: u64,
+    p99_us: u64,
+    rss_peak_bytes: u64,
+}
+
+impl Figures {
+    fn new(sent: &Sent, received: &Received, cpu_nanos: u64) -> Self {
+        let Received {
+            ids,
+            duplicate_items,
+            corrupt_items,
+            ..
+        } = received;
+        let verdict = Verdict::new(&sent.acknowledged, ids, *duplicate_items, *corrupt_items);
+        let accepted = verdict.accepted_items as f64;
+        Self {
+            verdict,
+            refused_requests: sent.failed_requests,
+            spans_per_second: accepted / sent.elapsed.as_secs_f64(),
+            cpu_ns_per_span: cpu_nanos as f64 / accepted.max(1.0),
+            p50_us: sent.latency_us.value_at_quantile(0.5),
+            p99_us: sent.latency_us.value_at_quantile(0.99),
+            rss_peak_bytes: cpu::resident_peak_bytes(),
+        }
+    }
+
+    fn print(&self, as_json: bool) -> std::io::Result<()> {
+        let Verdict {
+            accepted_items,
+            delivered_items,
+            duplicate_items,
+            corrupt_items,
+        } = self.verdict;
+        let mut out = std::io::stdout().lock();
+        if as_json {
+            let figures = json!({
+                "accepted_items": accepted_items,
+                "delivered_items": delivered_items,
+                "duplicate_items": duplicate_items,
+                "corrupt_items": corrupt_items,
+                "refused_requests": self.refused_requests,
+                "spans_per_second": self.spans_per_second.round(),
+                "cpu_ns_per_span": self.cpu_ns_per_span.round(),
+                "p50_us": self.p50_us,
+                "p99_us": self.p99_us,
+                "rss_peak_bytes": self.rss_peak_bytes,
+            });
+            return writeln!(out, "{figures}");
+        }
+        writeln!(out, "accepted          {accepted_items:>14} spans")?;
+        writeln!(out, "delivered         {delivered_items:>14}")?;
+        writeln!(out, "duplicate         {duplicate_items:>14}")?;
+        writeln!(out, "corrupt           {corrupt_items:>14}")?;
+        writeln!(
+            out,
+            "refused           {:>14} requests",
+            self.refused_requests
+        )?;
+        writeln!(
+            out,
+            "rate              {:>14.0} spans/s",
+            self.spans_per_second
+        )?;
+        writeln!(
+            out,
+            "forwarder's CPU   {:>14.0} ns a span",
+            self.cpu_ns_per_span
+        )?;
+        writeln!(out, "answered in       {:>14} us (p50)", self.p50_us)?;
+        writeln!(out, "                  {:>14} us (p99)", self.p99_us)?;
+        let mib = self.rss_peak_bytes as f64 / f64::from(1 << 20);
+        writeln!(out, "memory, at most   {mib:>14.1} MiB for all three")?;
+        let word = if self.verdict.holds() {
+            "verified"
+        } else {
+            "FAILED"
+        };
+        writeln!(
+            out,
+            "{word}: accepted {accepted_items} = delivered {delivered_items}"
+        )
+    }
+}

@@ -1,0 +1,99 @@
+//! How the program ends when something is wrong: one message, one code.
+
+use std::fmt;
+use std::process::ExitCode;
+use tailrace_bench::Verdict;
+use tailrace_engine::StartError;
+use tailrace_engine::config::Faults;
+use tailrace_engine::config::limits::LimitFault;
+use tailrace_engine::runtime::Blocked;
+use tailrace_engine::units::ShardId;
+
+/// Why a command failed. The codes above 63 are those of BSD's `sysexits`.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    const FAULTS: u8 = 1;
+    const UNPROVEN: u8 = 1;
+    const UNAVAILABLE: u8 = 69;
+    const SOFTWARE: u8 = 70;
+    const SYSTEM: u8 = 71;
+    const CONFIG: u8 = 78;
+
+    /// The configuration has faults, one a line.
+    pub fn config(faults: &Faults) -> Self {
+        Self {
+            code: Self::FAULTS,
+            message: faults.to_string(),
+        }
+    }
+
+    /// The limits do not fit the memory there is.
+    pub fn limits(fault: LimitFault) -> Self {
+        Self::start(StartError::Memory(fault))
+    }
+
+    /// io_uring was asked for by name.
+    pub fn blocked(blocked: Blocked) -> Self {
+        Self::start(StartError::Runtime(blocked))
+    }
+
+    pub fn start(error: StartError) -> Self {
+        let code = match error {
+            StartError::Runtime(_) | StartError::Memory(_) => Self::CONFIG,
+            StartError::Listen { .. } => Self::UNAVAILABLE,
+            StartError::Thread(_) | StartError::Shards { .. } => Self::SYSTEM,
+        };
+        Self {
+            code,
+            message: error.to_string(),
+        }
+    }
+
+    /// A shard ended by itself: what it held is lost, and the process ends so that somebody
+    /// restarts it.
+    pub fn died(shard: ShardId, cause: &str) -> Self {
+        let message = format!("shard {} died: {cause}", shard.0);
+        Self {
+            code: Self::SOFTWARE,
+            message,
+        }
+    }
+
+    pub fn system(error: impl fmt::Display) -> Self {
+        Self {
+            code: Self::SYSTEM,
+            message: error.to_string(),
+        }
+    }
+
+    /// What was accepted is not what arrived.
+    pub fn unproven(verdict: Verdict) -> Self {
+        let Verdict {
+            accepted_items,
+            delivered_items,
+            duplicate_items,
+            corrupt_items,
+        } = verdict;
+        let message = format!(
+            "accepted {accepted_items}, delivered {delivered_items}, duplicate {duplicate_items}, \
+             corrupt {corrupt_items}"
+        );
+        Self {
+            code: Self::UNPROVEN,
+            message,
+        }
+    }
+
+    /// Says it on standard error.
+    pub fn report(&self) -> ExitCode {
+        for line in self.message.lines() {
+            eprintln!("tailrace: {line}");
+        }
+        ExitCode::from(self.code)
+    }
+}

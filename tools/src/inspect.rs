@@ -1,0 +1,154 @@
+//! `validate`, `components`, `print-config`: what a configuration means, without running it.
+
+use crate::config::ConfigArgs;
+use crate::exit::Failure;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use tailrace_engine::config::components::{CLASSES, Class, Component};
+use tailrace_engine::config::limits::{Limits, Machine};
+use tailrace_engine::config::{Config, Loaded};
+
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ComponentsArgs {
+    /// Print JSON instead of YAML
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PrintConfigArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print JSON instead of YAML
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks a configuration and says what it comes to: pipelines, warnings, memory.
+pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+    let config = args.config.load()?.config;
+    let limits = limits(&config)?;
+    let warnings: Vec<_> = config
+        .warnings
+        .iter()
+        .chain(&limits.warnings)
+        .map(ToString::to_string)
+        .collect();
+    if args.json {
+        let pipelines: Vec<_> = config
+            .pipelines
+            .iter()
+            .map(|pipeline| pipeline.id.to_string())
+            .collect();
+        println!(
+            "{}",
+            json!({
+                "valid": true,
+                "pipelines": pipelines,
+                "warnings": warnings,
+                "memory_limit_bytes": limits.process.0,
+                "shards": limits.shards,
+            })
+        );
+        return Ok(());
+    }
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    for pipeline in &config.pipelines {
+        let list = |ids: &[tailrace_engine::config::ComponentId]| {
+            ids.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        println!(
+            "{}: {} -> {}",
+            pipeline.id,
+            list(&pipeline.receivers),
+            list(&pipeline.exporters)
+        );
+    }
+    print!("{}", limits.table());
+    Ok(())
+}
+
+/// Lists what this build has, aliases and stability included.
+pub fn components(args: &ComponentsArgs) {
+    if args.json {
+        let classes = CLASSES
+            .iter()
+            .map(|class| (plural(class), components_json(class)));
+        println!("{:#}", Value::Object(classes.collect()));
+        return;
+    }
+    print!("{}", components_yaml());
+}
+
+/// Prints the effective configuration: defaults filled in, secrets masked.
+pub fn print_config(args: &PrintConfigArgs) -> Result<(), Failure> {
+    let Loaded { effective, .. } = args.config.load()?;
+    if args.json {
+        println!("{}", effective.to_json());
+    } else {
+        print!("{}", effective.to_yaml());
+    }
+    Ok(())
+}
+
+fn limits(config: &Config) -> Result<Limits, Failure> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+    let shards = config
+        .engine
+        .shards
+        .map_or(processors, std::num::NonZeroU32::get);
+    Limits::plan(config, shards, Machine::detect()).map_err(Failure::limits)
+}
+
+fn plural(class: &Class) -> String {
+    format!("{}s", class.name)
+}
+
+fn components_json(class: &Class) -> Value {
+    let component = |component: &Component| {
+        let stability: Map<_, _> = component
+            .stability
+            .iter()
+            .map(|(signal, stability)| ((*signal).to_owned(), json!(stability.to_string())))
+            .collect();
+        json!({ "name": component.name, "aliases": component.aliases, "stability": stability })
+    };
+    class.components.iter().map(component).collect()
+}
+
+fn components_yaml() -> String {
+    let mut text = format!(
+        "buildinfo:\n  command: tailrace\n  version: {}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for class in CLASSES {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}:", plural(class));
+        for component in class.components {
+            let _ = writeln!(text, "  - name: {}", component.name);
+            if !component.aliases.is_empty() {
+                let _ = writeln!(text, "    aliases: [{}]", component.aliases.join(", "));
+            }
+            let _ = writeln!(text, "    stability:");
+            for (signal, stability) in component.stability {
+                let _ = writeln!(text, "      {signal}: {stability}");
+            }
+        }
+    }
+    text
+}
