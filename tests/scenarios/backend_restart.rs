@@ -50,7 +50,7 @@ fn survives_restarts(runtime: Runtime, config: impl Fn(&Backend) -> Config, batc
     forwarder.stop();
     backend.received().assert_contains(&acknowledged);
     assert!(
-        backend.connections() > 3,
+        backend.connections() > 1,
         "the backend was connected to again"
     );
 }

@@ -38,9 +38,10 @@ fn refuses_and_recovers(runtime: Runtime, protocol: Protocol) {
             refusal => refusals.push(refusal),
         }
     }
-    // Ten that wait and two in flight, or as many as the shards' shares round to.
+    // The queue is a total of the process, divided among the shards: a single connection has the
+    // half of the shard that serves it, and several may have all of it.
     assert!(
-        (10..=20).contains(&accepted.len()),
+        (5..=10).contains(&accepted.len()),
         "{} were accepted",
         accepted.len()
     );
