@@ -4,6 +4,7 @@ mod accepted;
 mod compiled;
 mod effective;
 mod faults;
+mod reference;
 mod robust;
 
 use super::{Config, Environment, Inputs, Loaded, load};
