@@ -40,8 +40,7 @@ mod yaml;
 
 pub use exporter::{
     Balancer, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
-    FileRotation, HttpEncoding, HttpVersion, KeepaliveConfig, OtlpGrpcConfig, OtlpHttpConfig,
-    Target, Verbosity,
+    HttpEncoding, HttpVersion, KeepaliveConfig, OtlpGrpcConfig, OtlpHttpConfig, Target, Verbosity,
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Effect, Key, Shape};

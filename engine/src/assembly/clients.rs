@@ -94,6 +94,10 @@ pub(super) fn http(
     {
         headers.insert(HOST, host);
     }
+    let path = match &config.query {
+        Some(query) => format!("{}?{}", config.path, query.reveal()),
+        None => config.path.clone(),
+    };
     let streams_max = match config.version {
         HttpVersion::Http1 => 1,
         HttpVersion::Http2 => u32::MAX,
@@ -107,7 +111,7 @@ pub(super) fn http(
             balancer: config.balancer,
             connections: config.connections,
             streams_max,
-            uri: uri(&config.authority, &config.path),
+            uri: uri(&config.authority, &path),
             headers,
             format,
             encoding,

@@ -134,7 +134,7 @@ pub static PROCESSORS: Class = Class {
         },
         Component {
             name: "memory_limiter",
-            aliases: &["memorylimiter"],
+            aliases: &[],
             stability: SIGNALS,
             keys: MemoryLimiter::keys,
         },
@@ -240,7 +240,7 @@ pub static EXTENSIONS: Class = Class {
     name: "extension",
     components: &[Component {
         name: "health_check",
-        aliases: &["healthcheck"],
+        aliases: &[],
         stability: &[("extension", Stability::Beta)],
         keys: HealthCheck::keys,
     }],

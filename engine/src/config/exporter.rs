@@ -130,10 +130,6 @@ pub struct ConnectionsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DebugConfig {
     pub verbosity: Verbosity,
-    /// Of the batches in one second, the first so many are printed,
-    pub sampling_initial: u64,
-    /// then every n-th. Never zero.
-    pub sampling_thereafter: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,19 +148,4 @@ pub struct FileConfig {
     pub create_directory: bool,
     /// Permissions of a created directory.
     pub directory_permissions: u32,
-    /// What is buffered is written at least this often.
-    pub flush_interval: Duration,
-    pub rotation: Option<FileRotation>,
-}
-
-/// When the file is put aside and a new one begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileRotation {
-    pub max_megabytes: u64,
-    /// 0: no limit of age.
-    pub max_days: u32,
-    /// Files put aside that are kept. 0: all.
-    pub max_backups: u32,
-    /// File names carry local time; else UTC.
-    pub localtime: bool,
 }

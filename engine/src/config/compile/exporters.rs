@@ -13,8 +13,8 @@ use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, 
 use crate::config::types::Endpoint;
 use crate::config::{
     ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
-    FileRotation, KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, QueueConfig,
-    RetryConfig, Secret, Sizer,
+    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, QueueConfig, RetryConfig, Secret,
+    Sizer,
 };
 use http::HeaderName;
 use std::time::Duration;
@@ -281,14 +281,9 @@ fn compression(name: CompressionName, level: i32) -> Compression {
     }
 }
 
-fn debug(exporter: &DebugExporter) -> DebugConfig {
+const fn debug(exporter: &DebugExporter) -> DebugConfig {
     DebugConfig {
         verbosity: exporter.verbosity,
-        sampling_initial: exporter.sampling_initial,
-        sampling_thereafter: match exporter.sampling_thereafter {
-            0 => u64::MAX,
-            every => every,
-        },
     }
 }
 
@@ -299,16 +294,6 @@ fn file(exporter: &FileExporter) -> FileConfig {
         create_directory: exporter.create_directory,
         directory_permissions: u32::from_str_radix(&exporter.directory_permissions, 8)
             .unwrap_or(0o755),
-        flush_interval: match exporter.flush_interval {
-            Duration::ZERO => Duration::from_secs(1),
-            interval => interval,
-        },
-        rotation: exporter.rotation.0.as_ref().map(|rotation| FileRotation {
-            max_megabytes: rotation.max_megabytes,
-            max_days: rotation.max_days,
-            max_backups: rotation.max_backups,
-            localtime: rotation.localtime,
-        }),
     }
 }
 

@@ -112,10 +112,10 @@ section! {
     DebugExporter {
         /// basic: one line of counts; normal: and a line of OTLP/JSON; detailed: and indented OTLP/JSON.
         verbosity: Verbosity = "basic",
-        /// Of the batches in one second, so many are printed,
-        sampling_initial: u64 = "2",
-        /// then every n-th. 0: none.
-        sampling_thereafter: u64 = "1",
+        /// Of the batches in one second, print so many.
+        sampling_initial: u64 = "2" => NoEffect("every batch is printed"),
+        /// Then print every n-th.
+        sampling_thereafter: u64 = "1" => NoEffect("every batch is printed"),
         /// Print through the log instead of to standard output.
         use_internal_logger: bool = "true" => NoEffect("batches are printed to standard output"),
         /// Where to print.
@@ -138,10 +138,12 @@ section! {
         create_directory: bool = "false",
         /// Its permissions, in octal digits.
         directory_permissions: String = "'0755'",
-        /// What is buffered is written this often. 0: 1s.
-        flush_interval: Duration = "1s",
-        /// Put the file aside when it is large or old. Left out: never.
-        rotation: Optional<Rotation> = "~",
+        /// How often what is buffered is written.
+        flush_interval: Duration = "1s" => NoEffect("batches are written at once"),
+        /// Put the file aside when it is large or old.
+        rotation: Anything = "" => Refused(
+            "rotation is not in this build; logrotate with `copytruncate` works"
+        ),
         /// Only json.
         format: String = "json",
         /// Only none.
@@ -150,20 +152,6 @@ section! {
         encoding: Anything = "" => Refused("encoding extensions are not in this build"),
         /// Refused.
         group_by: Anything = "" => Refused("writing to several files is not in this build"),
-    }
-}
-
-section! {
-    /// `rotation`
-    Rotation {
-        /// Put aside beyond this size, in MiB.
-        max_megabytes: u64 = "100",
-        /// Files put aside are deleted after so many days. 0: never.
-        max_days: u32 = "0",
-        /// So many files put aside are kept. 0: all.
-        max_backups: u32 = "100",
-        /// Names carry local time instead of UTC.
-        localtime: bool = "false",
     }
 }
 

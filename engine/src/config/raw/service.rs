@@ -93,7 +93,7 @@ section! {
 section! {
     /// `service.telemetry.metrics`
     Metrics {
-        /// none, basic, normal or detailed.
+        /// none turns metrics off; basic, normal and detailed are alike here.
         level: MetricsLevel = "normal",
         /// Where Prometheus fetches metrics. Left out: localhost:8888.
         readers: Optional<Vec<MetricReader>> = "~",

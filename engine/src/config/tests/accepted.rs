@@ -113,7 +113,7 @@ service:
 x: &x
   endpoint: http://localhost:4318
 receivers: &r {otlp: {protocols: {http: }}, nop: }
-exporters: {otlphttp: , nop: , file: {path: /tmp/out.json, rotation: {max_megabytes: 10, max_days: 3, max_backups: 3, localtime: true}}}
+exporters: {otlphttp: , nop: , file: {path: /tmp/out.json}}
 service: {telemetry: , extensions: , pipelines: {logs: {receivers: [otlp], processors: , exporters: [nop, file]}}}
 ",
     // Connectors join pipelines.

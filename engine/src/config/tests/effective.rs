@@ -11,7 +11,7 @@ processors: {batch: {metadata_keys: [a]}, memory_limiter: {check_interval: 1s, l
 exporters:
   otlp: {endpoint: 'unix:///tmp/s$$x', sending_queue: {batch: {max_size: 9000}}}
   otlp_http/x: {endpoint: 'http://h:1', sending_queue: {enabled: false}, tls: {insecure: true}}
-  file: {path: \"/tmp/a b\", rotation: }
+  file: {path: \"/tmp/a b\" }
   debug:
   nop:
 connectors: {forward: }

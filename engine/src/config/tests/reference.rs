@@ -77,7 +77,7 @@ fn tables() -> String {
             let keys = (component.keys)();
             let _ = write!(
                 out,
-                "\n### {} `{}`\n\n{}",
+                "\n### {} `{}`\n{}",
                 class.name,
                 component.name,
                 names(component)
@@ -104,13 +104,13 @@ fn tables() -> String {
 fn names(component: &Component) -> String {
     match component.aliases {
         [] => String::new(),
-        aliases => format!("Also `{}`.\n", aliases.join("`, `")),
+        aliases => format!("\nAlso `{}`.\n", aliases.join("`, `")),
     }
 }
 
 fn table(out: &mut String, keys: &[Key], shared: &mut Vec<(&'static str, Vec<Key>)>) {
     if keys.is_empty() {
-        out.push_str("It has no keys.\n");
+        out.push_str("\nIt has no keys.\n");
         return;
     }
     out.push_str("\n| key | default | |\n| --- | --- | --- |\n");
@@ -129,7 +129,10 @@ fn rows(out: &mut String, above: &str, keys: &[Key], shared: &mut Vec<(&'static 
         let effect = match key.effect {
             Effect::Full => String::new(),
             Effect::NoEffect(why) => format!(" **No effect:** {why}."),
-            Effect::Refused(why) if doc == "Refused." => format!(" {why}."),
+            Effect::Refused(why) if doc == "Refused." => {
+                let _ = writeln!(out, "| `{path}` | {} | **Refused:** {why}. |", default(key));
+                continue;
+            }
             Effect::Refused(why) => format!(" **Refused:** {why}."),
         };
         let _ = writeln!(out, "| `{path}` | {} | {doc}{effect} |", default(key));

@@ -116,7 +116,7 @@ fn every_default_is_valid() {
     let _ = Fields::of(&empty, &mut reader);
     let _ = load_text(
         "{receivers: {otlp: {protocols: {grpc: , http: {cors: {}}}}}, processors: {batch: , \
-         memory_limiter: }, exporters: {otlp: , otlphttp: , debug: , file: {rotation: {}}}, \
+         memory_limiter: }, exporters: {otlp: , otlphttp: , debug: , file: }, \
          extensions: {health_check: {response_body: {}}}, service: {telemetry: {metrics: \
          {readers: [{pull: {exporter: {prometheus: {}}}}]}}}}",
     );

@@ -6,6 +6,8 @@ use crate::config::endpoint;
 use crate::config::field::Reader;
 use crate::config::raw::exporters::{FileExporter, OtlpGrpcExporter, OtlpHttpExporter};
 use crate::config::raw::shared::{ClientTls, CompressionName, Queue, Retry};
+use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use std::time::Duration;
 
@@ -130,6 +132,9 @@ fn headers(headers: &[(String, Secret)], reader: &mut Reader) {
             Ok(name_) if RESERVED.contains(&name_.as_str()) => {
                 reader.rule(name, "is set by the protocol and cannot be configured");
             }
+            Ok(HOST) if value.reveal().parse::<Authority>().is_err() => {
+                reader.rule(name, "is not host or host:port");
+            }
             Ok(_) if HeaderValue::from_str(value.reveal()).is_err() => {
                 reader.rule(name, "the value has characters that a header cannot carry");
             }
@@ -167,6 +172,9 @@ fn grpc(exporter: &OtlpGrpcExporter, reader: &mut Reader) {
             "compression",
             "gRPC exporters take gzip, zstd, snappy or none",
         ),
+    }
+    if !exporter.authority.is_empty() && exporter.authority.parse::<Authority>().is_err() {
+        reader.rule("authority", "is not host or host:port");
     }
     if let Some(user_agent) = &exporter.user_agent.0
         && HeaderValue::from_str(user_agent).is_err()
@@ -225,18 +233,5 @@ fn file(exporter: &FileExporter, reader: &mut Reader) {
     }
     if u32::from_str_radix(&exporter.directory_permissions, 8).map_or(true, |mode| mode > 0o777) {
         reader.rule("directory_permissions", "octal digits from 0000 to 0777");
-    }
-    if exporter.append && exporter.rotation.0.is_some() {
-        reader.rule("append", "append and rotation are mutually exclusive");
-    }
-    if exporter
-        .rotation
-        .0
-        .as_ref()
-        .is_some_and(|rotation| rotation.max_megabytes == 0)
-    {
-        reader.at("rotation", |reader| {
-            reader.rule("max_megabytes", "must be positive");
-        });
     }
 }
