@@ -186,6 +186,19 @@ impl<'a> Fields<'a> {
         n
     }
 
+    /// Moves past a field and returns its number, where nothing else about it matters.
+    #[inline]
+    pub fn next_number(&mut self) -> Option<Result<u32, Malformed>> {
+        if let Some(&tag) = self.rest.window().first()
+            && tag < 0x80
+            && let Some(lengths) = lengths_in_window(self.rest.window(), tag)
+        {
+            self.rest.skip_in_window(lengths.whole);
+            return Some(Ok(u32::from(tag >> 3)));
+        }
+        self.next().map(|field| field.map(|field| field.number))
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
         match self.rest.window().first() {

@@ -24,8 +24,8 @@ pub(super) fn encode(
     cap: usize,
     out: Vec<u8>,
 ) -> Result<Vec<u8>, EncodeError> {
-    let limit = out.len().saturating_add(cap);
     let mut encoder = Encoder {
+        limit: out.len().saturating_add(cap),
         parts: vec![bytes.cursor()],
         frames: Vec::with_capacity(16),
         out,
@@ -33,7 +33,7 @@ pub(super) fn encode(
     encoder.enter(message, 0, 0)?;
     while !encoder.frames.is_empty() {
         encoder.step()?;
-        if encoder.out.len() > limit {
+        if encoder.out.len() > encoder.limit {
             return Err(EncodeError::TooLarge { cap });
         }
     }
@@ -49,6 +49,8 @@ struct Encoder<'a> {
     /// attribute values in one another.
     frames: Vec<Frame<'a>>,
     out: Vec<u8>,
+    /// How long the buffer may grow.
+    limit: usize,
 }
 
 /// An open message.
@@ -86,43 +88,45 @@ struct Survey {
 }
 
 impl<'a> Encoder<'a> {
-    /// Writes the next field of the innermost message, or its end. Fields that are messages are
-    /// entered, not written.
+    /// Writes what is left of the innermost message, up to its end or up to a message in it, which
+    /// is entered.
     fn step(&mut self) -> Result<(), EncodeError> {
         let Some(frame) = self.frames.last_mut() else {
             return Ok(());
         };
-        let Some((index, field)) = frame.next_field(&self.parts)? else {
-            frame.close_array(&mut self.out);
-            self.out.push(b'}');
-            self.parts.truncate(frame.parts.start);
-            self.frames.pop();
-            return Ok(());
-        };
-        let spec = &frame.message.fields[index];
-        let is_packed = spec.repeated && is_packed(spec.kind, &field);
-        frame.begin_value(index, is_packed, &mut self.out);
-        let nesting = frame.nesting;
-        match (spec.kind, frame.order) {
-            (Kind::Message(message), Order::ByField { .. }) if !spec.repeated => {
-                let start = self.parts.len();
-                frame.gather_parts(spec, &mut self.parts)?;
-                frame.advance(&self.parts);
-                self.enter(message, start, nesting)
+        while self.out.len() <= self.limit {
+            let Some((index, field)) = frame.next_field(&self.parts)? else {
+                frame.close_array(&mut self.out);
+                self.out.push(b'}');
+                self.parts.truncate(frame.parts.start);
+                self.frames.pop();
+                return Ok(());
+            };
+            let spec = &frame.message.fields[index];
+            let is_packed = spec.repeated && is_packed(spec.kind, &field);
+            frame.begin_value(index, is_packed, &mut self.out);
+            let is_out_of_order = matches!(frame.order, Order::ByField { .. }) && !spec.repeated;
+            if let Kind::Message(message) = spec.kind {
+                let (start, nesting) = (self.parts.len(), frame.nesting);
+                if is_out_of_order {
+                    frame.gather_parts(spec, &mut self.parts)?;
+                    frame.advance(&self.parts);
+                } else {
+                    self.parts.push(field.content()?);
+                }
+                return self.enter(message, start, nesting);
             }
-            (Kind::Message(message), _) => {
-                let start = self.parts.len();
-                self.parts.push(field.content()?);
-                self.enter(message, start, nesting)
-            }
-            (kind, Order::ByField { .. }) if !spec.repeated => {
+            if is_out_of_order {
                 let last = frame.last_value(spec, &self.parts)?.unwrap_or(field);
                 frame.advance(&self.parts);
-                Ok(scalar(kind, &last, &mut self.out)?)
+                scalar(spec.kind, &last, &mut self.out)?;
+            } else if is_packed {
+                packed(spec.kind, field.payload, &mut self.out)?;
+            } else {
+                scalar(spec.kind, &field, &mut self.out)?;
             }
-            (kind, _) if is_packed => Ok(packed(kind, field.payload, &mut self.out)?),
-            (kind, _) => Ok(scalar(kind, &field, &mut self.out)?),
         }
+        Ok(())
     }
 
     /// Begins the message whose parts are the last ones, from `start` on.
@@ -284,8 +288,9 @@ fn survey(message: &Message, parts: &[Cursor<'_>]) -> Result<Survey, Malformed> 
     let mut last = 0;
     let mut chosen = None;
     for part in parts {
-        for field in Fields::new(*part) {
-            let Some(index) = lookup::by_number(message, field?.number, last) else {
+        let mut fields = Fields::new(*part);
+        while let Some(number) = fields.next_number() {
+            let Some(index) = lookup::by_number(message, number?, last) else {
                 continue;
             };
             let spec = &message.fields[index];

@@ -4,6 +4,7 @@ use crate::base64::{self, Padding};
 
 /// An object begins or goes on with this key.
 pub(super) fn key(name: &str, out: &mut Vec<u8>) {
+    out.reserve(name.len() + 4);
     comma(out);
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
@@ -65,10 +66,8 @@ pub(super) fn double(value: f64, out: &mut Vec<u8>) {
 pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     quoted(out, |out| {
-        for byte in bytes {
-            out.push(DIGITS[usize::from(byte >> 4)]);
-            out.push(DIGITS[usize::from(byte & 15)]);
-        }
+        let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+        out.extend(bytes.iter().flat_map(digits));
     });
 }
 
@@ -78,15 +77,10 @@ pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// A string; what is not UTF-8 in it becomes U+FFFD.
 pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
-    quoted(out, |out| {
-        for chunk in text.utf8_chunks() {
-            escaped(chunk.valid().as_bytes(), out);
-            if !chunk.invalid().is_empty() {
-                let mut utf8 = [0; 4];
-                let replacement = char::REPLACEMENT_CHARACTER.encode_utf8(&mut utf8);
-                out.extend_from_slice(replacement.as_bytes());
-            }
-        }
+    out.reserve(text.len() + 2);
+    quoted(out, |out| match std::str::from_utf8(text) {
+        Ok(_) => escaped(text, out),
+        Err(_) => escaped(String::from_utf8_lossy(text).as_bytes(), out),
     });
 }
 
