@@ -10,6 +10,10 @@
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>
 
+mod layout;
+
+pub(crate) use layout::Layout;
+
 use crate::Rope;
 use crate::rope::Cursor;
 use crate::varint;
@@ -82,11 +86,17 @@ pub struct Field<'a> {
     pub wire_type: WireType,
     /// Tag, length and payload.
     pub whole: Cursor<'a>,
-    /// For `Len` the content after the length; else the value's own bytes.
-    pub payload: Cursor<'a>,
+    /// The length of the tag, and of the length if there is one, in bytes.
+    header: usize,
 }
 
 impl<'a> Field<'a> {
+    /// For `Len` the content after the length; else the value's own bytes.
+    #[inline]
+    pub fn payload(&self) -> Cursor<'a> {
+        self.whole.after(self.header)
+    }
+
     /// The fields of the message that this one holds.
     #[inline]
     pub fn message(&self) -> Result<Fields<'a>, Malformed> {
@@ -97,14 +107,14 @@ impl<'a> Field<'a> {
     #[inline]
     pub fn content(&self) -> Result<Cursor<'a>, Malformed> {
         self.expect(WireType::Len)?;
-        Ok(self.payload)
+        Ok(self.payload())
     }
 
     /// The value of an int, uint, sint, bool or enum field, as it is on the wire: negative int32
     /// and int64 in two's complement, sint in zigzag ([`varint::from_zigzag`]).
     pub fn varint(&self) -> Result<u64, Malformed> {
         self.expect(WireType::Varint)?;
-        varint::read(&mut { self.payload })
+        varint::read(&mut self.payload())
     }
 
     /// The bits of a fixed64, sfixed64 or double field.
@@ -132,8 +142,8 @@ impl<'a> Field<'a> {
     }
 
     fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
-        { self.payload }.read_array().map_err(|_| Malformed {
-            offset: self.payload.offset(),
+        self.payload().read_array().map_err(|_| Malformed {
+            offset: self.payload().offset(),
             kind: MalformedKind::Truncated,
         })
     }
@@ -157,27 +167,44 @@ impl<'a> Fields<'a> {
         self.rest.offset()
     }
 
-    /// Moves past fields that have this tag and lie in the slice being read; returns how many.
+    /// The next field whose number is wanted. The others are only measured, as in
+    /// [`Iterator::next`], which is the same where all are wanted.
+    #[inline]
+    pub fn next_of(
+        &mut self,
+        is_wanted: impl Fn(u32) -> bool,
+    ) -> Option<Result<Field<'a>, Malformed>> {
+        loop {
+            let window = self.rest.window();
+            let mut at = 0;
+            while let Some(layout) = Layout::of(&window[at..])
+                && !is_wanted(layout.number())
+            {
+                at += layout.whole;
+            }
+            if at > 0 {
+                self.rest.skip_in_window(at);
+            }
+            match self.next()? {
+                Ok(field) if !is_wanted(field.number) => {}
+                field => return Some(field),
+            }
+        }
+    }
+
+    /// Moves past neighbouring fields that have this tag, hold messages and lie in one slice;
+    /// returns how many.
     ///
     /// It may stop before the last such field, where only [`Iterator::next`] can go on.
     #[inline]
-    pub fn skip_run(&mut self, tag: Tag) -> u64 {
+    pub fn skip_run(&mut self, number: u32) -> usize {
         let window = self.rest.window();
-        let Ok(tag) = u8::try_from(tag.key()) else {
-            return 0;
-        };
         let (mut at, mut n) = (0, 0);
-        while let Some(&[found, low, high]) = window[at..].first_chunk() {
-            let (len, header) = match (low, high) {
-                (..0x80, _) => (usize::from(low), 2),
-                (_, ..0x80) => (usize::from(low & 0x7f) | usize::from(high) << 7, 3),
-                _ => break,
-            };
-            let next = at + header + len;
-            if found != tag || next > window.len() {
-                break;
-            }
-            at = next;
+        while let Some(layout) = Layout::of(&window[at..])
+            && layout.number() == number
+            && layout.wire_type() == WireType::Len
+        {
+            at += layout.whole;
             n += 1;
         }
         if n > 0 {
@@ -201,30 +228,20 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
-        match self.rest.window().first() {
-            Some(&tag) if tag < 0x80 => match lengths_in_window(self.rest.window(), tag) {
-                Some(lengths) => Ok(self.take(tag, lengths)),
-                None => self.read_across(),
-            },
-            _ => self.read_across(),
-        }
-    }
-
-    /// Moves past a field that lies in the window.
-    #[inline]
-    fn take(&mut self, tag: u8, lengths: Lengths) -> Field<'a> {
         let start = self.rest;
-        self.rest.skip_in_window(lengths.whole);
-        Field {
-            number: u32::from(tag >> 3),
-            wire_type: lengths.wire_type,
-            whole: start.in_window(0..lengths.whole),
-            payload: start.in_window(lengths.header..lengths.whole),
-        }
+        let Some(layout) = Layout::of(start.window()) else {
+            return self.read_across();
+        };
+        self.rest.skip_in_window(layout.whole);
+        Ok(Field {
+            number: layout.number(),
+            wire_type: layout.wire_type(),
+            whole: start.in_window(layout.whole),
+            header: layout.header,
+        })
     }
 
-    /// Reads a field of any shape, across the edges of slices. This is the definition of a field;
-    /// what else there is must agree with it.
+    /// Reads a field across the edges of slices, or finds its fault.
     #[inline(never)]
     fn read_across(&mut self) -> Result<Field<'a>, Malformed> {
         let start = self.rest;
@@ -234,47 +251,9 @@ impl<'a> Fields<'a> {
             number: tag.number,
             wire_type: tag.wire_type,
             whole: self.rest.since(start),
-            payload,
+            header: payload.offset() - start.offset(),
         })
     }
-}
-
-/// How a field lies in a window, in bytes.
-struct Lengths {
-    wire_type: WireType,
-    /// Of the tag and the length, if there is one.
-    header: usize,
-    whole: usize,
-}
-
-/// The lengths of a field with a one-byte tag, if all of it is in the window and it has no fault.
-#[inline]
-fn lengths_in_window(window: &[u8], tag: u8) -> Option<Lengths> {
-    let (wire_type, header, whole) = match tag & 7 {
-        2 => {
-            let (len, header) = match *window.get(1..)? {
-                [len, ..] if len < 0x80 => (usize::from(len), 2),
-                [low, high, ..] if high < 0x80 => {
-                    (usize::from(low & 0x7f) | usize::from(high) << 7, 3)
-                }
-                _ => return None,
-            };
-            (WireType::Len, header, header + len)
-        }
-        0 => match *window.get(1..)? {
-            [value, ..] if value < 0x80 => (WireType::Varint, 1, 2),
-            [_, value, ..] if value < 0x80 => (WireType::Varint, 1, 3),
-            _ => return None,
-        },
-        1 => (WireType::I64, 1, 9),
-        5 => (WireType::I32, 1, 5),
-        _ => return None,
-    };
-    (whole <= window.len() && tag >= 8).then_some(Lengths {
-        wire_type,
-        header,
-        whole,
-    })
 }
 
 impl<'a> From<&'a Rope> for Fields<'a> {

@@ -121,7 +121,7 @@ proptest! {
                     prop_assert_eq!(field.number, number);
                     prop_assert_eq!(field.whole.offset(), offset);
                     prop_assert_eq!(field.whole.end(), bytes.len() - rest.remaining());
-                    prop_assert_eq!(field.payload.end(), field.whole.end());
+                    prop_assert_eq!(field.payload().end(), field.whole.end());
                 }
                 Err(_) => {
                     prop_assert!(field.is_err());

@@ -85,12 +85,12 @@ impl Kind {
 impl Message {
     /// The field of a number, if the schema has one.
     pub fn field(&self, number: u32) -> Option<&'static FieldSpec> {
-        // Most messages number their fields 1, 2, 3 without a gap.
-        let guess = self.fields.get((number as usize).wrapping_sub(1));
-        match guess {
-            Some(field) if field.number == number => guess,
-            _ => self.fields.iter().find(|field| field.number == number),
-        }
+        // Numbers grow by at least one, so the field is at its number's place or before it.
+        let last = self.fields.len().min(number as usize);
+        let mut fields = self.fields[..last].iter().rev();
+        fields
+            .find(|field| field.number <= number)
+            .filter(|field| field.number == number)
     }
 }
 

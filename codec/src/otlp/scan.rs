@@ -5,7 +5,7 @@ use super::fields::{
     DATA_POINTS, ENTRY_SCOPES, METRIC_DATA, PROFILE_SAMPLES, REQUEST_RESOURCES, SCOPE_ENTRY_ITEMS,
 };
 use crate::Rope;
-use crate::field::{Fields, Malformed, Tag, WireType};
+use crate::field::{Fields, Malformed};
 use crate::rope::Cursor;
 
 /// What a request holds.
@@ -54,17 +54,16 @@ fn scope_items(signal: Signal, scope: Cursor<'_>) -> Result<u64, Malformed> {
 /// Its data is a `oneof`: of several, the last is meant, and several of the same field are merged.
 pub(super) fn metric_points(metric: Cursor<'_>) -> Result<u64, Malformed> {
     let (mut data, mut points) = (0, 0);
-    for field in Fields::new(metric) {
+    let mut fields = Fields::new(metric);
+    while let Some(field) = fields.next_of(|number| METRIC_DATA.contains(&number)) {
         let field = field?;
-        if METRIC_DATA.contains(&field.number) {
-            let held = count(field.content()?, DATA_POINTS)?;
-            points = if data == field.number {
-                points + held
-            } else {
-                held
-            };
-            data = field.number;
-        }
+        let held = count(field.content()?, DATA_POINTS)?;
+        points = if data == field.number {
+            points + held
+        } else {
+            held
+        };
+        data = field.number;
     }
     Ok(points)
 }
@@ -75,22 +74,17 @@ pub(super) fn profile_samples(profile: Cursor<'_>) -> Result<u64, Malformed> {
 
 /// How often a message has the field `number`, which holds messages.
 fn count(message: Cursor<'_>, number: u32) -> Result<u64, Malformed> {
-    let tag = Tag {
-        number,
-        wire_type: WireType::Len,
-    };
     let mut fields = Fields::new(message);
     let mut n = 0;
     loop {
         // Items stand in long runs, of which only tags and lengths are read.
-        n += fields.skip_run(tag);
-        let Some(field) = fields.next() else {
-            return Ok(n);
-        };
-        let field = field?;
-        if field.number == number {
-            field.content()?;
-            n += 1;
+        n += fields.skip_run(number) as u64;
+        match fields.next_of(|found| found == number) {
+            Some(field) => {
+                field?.content()?;
+                n += 1;
+            }
+            None => return Ok(n),
         }
     }
 }
@@ -102,11 +96,9 @@ fn each<'a>(
     number: u32,
     mut visit: impl FnMut(Cursor<'a>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    for field in Fields::new(message) {
-        let field = field?;
-        if field.number == number {
-            visit(field.content()?)?;
-        }
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next_of(|found| found == number) {
+        visit(field?.content()?)?;
     }
     Ok(())
 }

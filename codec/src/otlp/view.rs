@@ -91,11 +91,9 @@ pub fn attribute<'a>(
     attributes: u32,
     key: &str,
 ) -> Result<Option<Cursor<'a>>, Malformed> {
-    for field in Fields::new(message) {
-        let field = field?;
-        if field.number == attributes
-            && let Some(value) = value_of(field.content()?, key)?
-        {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next_of(|number| number == attributes) {
+        if let Some(value) = value_of(field?.content()?, key)? {
             return Ok(Some(value));
         }
     }
@@ -110,8 +108,8 @@ fn value_of<'a>(key_value: Cursor<'a>, key: &str) -> Result<Option<Cursor<'a>>, 
         let field = field?;
         match (field.number, field.wire_type) {
             // Of several keys the last one counts.
-            (KEY_VALUE_KEY, WireType::Len) => found = field.payload.is(key.as_bytes()),
-            (KEY_VALUE_VALUE, WireType::Len) => value = field.payload,
+            (KEY_VALUE_KEY, WireType::Len) => found = field.payload().is(key.as_bytes()),
+            (KEY_VALUE_VALUE, WireType::Len) => value = field.payload(),
             _ => {}
         }
     }

@@ -33,12 +33,20 @@ pub const LEVELS_MAX: usize = 5;
 impl Level {
     /// Whether a field of a message at this level is one of its children.
     pub fn is_child(self, number: u32) -> bool {
+        match self.only_child() {
+            Some(child) => number == child,
+            None => METRIC_DATA.contains(&number),
+        }
+    }
+
+    /// The number of the children, where they all have the same.
+    const fn only_child(self) -> Option<u32> {
         match self {
-            Self::Request => number == REQUEST_RESOURCES,
-            Self::Resource => number == ENTRY_SCOPES,
-            Self::Scope => number == SCOPE_ENTRY_ITEMS,
-            Self::Metric => METRIC_DATA.contains(&number),
-            Self::Data => number == DATA_POINTS,
+            Self::Request => Some(REQUEST_RESOURCES),
+            Self::Resource => Some(ENTRY_SCOPES),
+            Self::Scope => Some(SCOPE_ENTRY_ITEMS),
+            Self::Metric => None,
+            Self::Data => Some(DATA_POINTS),
         }
     }
 
@@ -183,7 +191,7 @@ impl<'a, V: FnMut(&[Container<'a>], &Unit<'a>) -> Step> Walk<'a, V> {
             return self.inside(container);
         }
         let (kind, items) = if is_metric {
-            (UnitKind::Metric, metric_points(field.payload)?)
+            (UnitKind::Metric, metric_points(field.payload())?)
         } else {
             (UnitKind::Empty, 0)
         };
@@ -194,7 +202,7 @@ impl<'a, V: FnMut(&[Container<'a>], &Unit<'a>) -> Step> Walk<'a, V> {
         field.content()?;
         let attributes = match (level, self.signal) {
             (_, Signal::Profiles) => {
-                let samples = profile_samples(field.payload)?;
+                let samples = profile_samples(field.payload())?;
                 return self.show(field, UnitKind::Profile, samples);
             }
             (Level::Data, _) => point_attributes(data),
@@ -207,7 +215,7 @@ impl<'a, V: FnMut(&[Container<'a>], &Unit<'a>) -> Step> Walk<'a, V> {
     fn show(&mut self, field: &Field<'a>, kind: UnitKind, items: u64) -> Step {
         let unit = Unit {
             whole: field.whole.offset()..field.whole.end(),
-            payload: field.payload,
+            payload: field.payload(),
             items,
             kind,
         };
@@ -239,7 +247,14 @@ impl<'a> Container<'a> {
     fn read(mut self) -> Result<Self, Malformed> {
         let mut more_subject = Vec::new();
         let mut tail = Gathering::default();
-        for field in Fields::new(self.payload) {
+        let mut fields = Fields::new(self.payload);
+        loop {
+            if let Some(number) = self.level.only_child() {
+                self.children += fields.skip_run(number);
+            }
+            let Some(field) = fields.next() else {
+                break;
+            };
             let field = field?;
             if self.level.is_child(field.number) {
                 field.content()?;
@@ -248,10 +263,10 @@ impl<'a> Container<'a> {
             }
             if self.level.subject() == Some(field.number) && field.wire_type == WireType::Len {
                 if self.subject.is_empty() {
-                    field.payload.append_to(&mut self.subject);
+                    field.payload().append_to(&mut self.subject);
                 } else {
                     // COPY: a second resource or scope in one entry, which no known sender writes.
-                    field.payload.copy_to(&mut more_subject);
+                    field.payload().copy_to(&mut more_subject);
                 }
             }
             if self.children == 0 {

@@ -3,7 +3,6 @@
 use super::Rope;
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// A position in a rope and an end before which it stays.
 ///
@@ -100,6 +99,7 @@ impl<'a> Cursor<'a> {
     /// Moves past `n` bytes of the window, which has as many.
     #[inline]
     pub(crate) fn skip_in_window(&mut self, n: usize) {
+        // Also right for more, as long as there are as many.
         if n < self.window.len() {
             self.window = &self.window[n..];
             self.offset += n;
@@ -108,15 +108,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A cursor over a range of the window.
+    /// A cursor over the first `n` bytes of the window.
     #[inline]
-    pub(crate) fn in_window(&self, range: Range<usize>) -> Self {
+    pub(crate) fn in_window(&self, n: usize) -> Self {
         Self {
             slices: self.slices,
-            window: &self.window[range.clone()],
-            offset: self.offset + range.start,
-            end: self.offset + range.end,
+            window: &self.window[..n],
+            offset: self.offset,
+            end: self.offset + n,
         }
+    }
+
+    /// This cursor from `n` bytes on, of which it has as many.
+    #[inline]
+    pub(crate) fn after(mut self, n: usize) -> Self {
+        self.skip_in_window(n);
+        self
     }
 
     /// `window.len() <= n <= remaining`.

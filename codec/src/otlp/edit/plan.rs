@@ -10,9 +10,9 @@ use super::super::fields::{
 use super::Edits;
 use super::rules::{Found, Rule, Rules};
 use crate::Rope;
-use crate::field::{Field, Fields, Malformed, Tag, WireType};
+use crate::field::{Field, Fields, Layout, Malformed, MalformedKind, Tag, WireType};
 use crate::rope::Cursor;
-use crate::varint;
+use crate::varint::{self, Decoded};
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -290,11 +290,9 @@ impl<'e> Plan<'e> {
         mut visit: impl FnMut(&mut Self, &Field<'_>) -> Growth,
     ) -> Growth {
         let mut growth = 0;
-        for field in Fields::new(message) {
-            let field = field?;
-            if is_wanted(field.number) {
-                growth += visit(self, &field)?;
-            }
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next_of(&is_wanted) {
+            growth += visit(self, &field?)?;
         }
         Ok(growth)
     }
@@ -332,20 +330,32 @@ impl<'e> Plan<'e> {
         key_value: Cursor<'_>,
         holder: Holder<'_>,
     ) -> Result<Option<usize>, Malformed> {
-        let mut key = key_value.at_end();
-        let mut index = 0;
-        for field in Fields::new(key_value) {
-            let field = field?;
-            match (field.number, field.wire_type) {
+        // COPY: only of an attribute that lies in two slices.
+        let bytes = key_value.bytes();
+        let (mut key, mut index) = (&[][..], 0);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let Some(field) = Layout::of(rest) else {
+                return Err(fault(key_value));
+            };
+            let (whole, after) = rest.split_at(field.whole);
+            let content = &whole[field.header..];
+            match (field.number(), field.wire_type()) {
                 // Of several keys the last one counts.
-                (KEY_VALUE_KEY, WireType::Len) => key = field.payload,
-                (KEY_VALUE_KEY_INDEX, WireType::Varint) => index = field.varint()?,
+                (KEY_VALUE_KEY, WireType::Len) => key = content,
+                (KEY_VALUE_KEY_INDEX, WireType::Varint) => {
+                    index = match varint::decode(content) {
+                        Decoded::Value(index, _) => index,
+                        Decoded::Truncated | Decoded::TooLong => return Err(fault(key_value)),
+                    };
+                }
                 _ => {}
             }
+            rest = after;
         }
         let rules = holder.rules.as_slice();
         if index == 0 || self.edits.signal != Signal::Profiles {
-            return Ok(rules.iter().position(|rule| key.is(rule.key.as_bytes())));
+            return Ok(rules.iter().position(|rule| rule.key.as_bytes() == key));
         }
         let found = self
             .key_indices
@@ -383,14 +393,21 @@ impl<'e> Plan<'e> {
     }
 }
 
+/// What is wrong with a message that is known to have a fault.
+fn fault(message: Cursor<'_>) -> Malformed {
+    let found = Fields::new(message).find_map(Result::err);
+    found.unwrap_or(Malformed {
+        offset: message.offset(),
+        kind: MalformedKind::Truncated,
+    })
+}
+
 /// The offset of the last field with a number.
 fn last_field(message: Cursor<'_>, number: u32) -> Result<Option<usize>, Malformed> {
     let mut last = None;
-    for field in Fields::new(message) {
-        let field = field?;
-        if field.number == number {
-            last = Some(field.whole.offset());
-        }
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next_of(|found| found == number) {
+        last = Some(field?.whole.offset());
     }
     Ok(last)
 }

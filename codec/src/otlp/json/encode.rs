@@ -121,7 +121,7 @@ impl<'a> Encoder<'a> {
                 frame.advance(&self.parts);
                 scalar(spec.kind, &last, &mut self.out)?;
             } else if is_packed {
-                packed(spec.kind, field.payload, &mut self.out)?;
+                packed(spec.kind, field.payload(), &mut self.out)?;
             } else {
                 scalar(spec.kind, &field, &mut self.out)?;
             }
