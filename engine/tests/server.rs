@@ -18,3 +18,5 @@ mod rig;
 mod sockets;
 #[path = "server/time.rs"]
 mod time;
+#[path = "server/wild.rs"]
+mod wild;
