@@ -216,12 +216,9 @@ impl<'a> Fields<'a> {
     /// Moves past a field and returns its number, where nothing else about it matters.
     #[inline]
     pub fn next_number(&mut self) -> Option<Result<u32, Malformed>> {
-        if let Some(&tag) = self.rest.window().first()
-            && tag < 0x80
-            && let Some(lengths) = lengths_in_window(self.rest.window(), tag)
-        {
-            self.rest.skip_in_window(lengths.whole);
-            return Some(Ok(u32::from(tag >> 3)));
+        if let Some(layout) = Layout::of(self.rest.window()) {
+            self.rest.skip_in_window(layout.whole);
+            return Some(Ok(layout.number()));
         }
         self.next().map(|field| field.map(|field| field.number))
     }
