@@ -152,3 +152,46 @@ fn small_parts_are_gathered_into_one_slice() {
         assert_eq!((piece.items, piece.body.slices().len()), (50, 1));
     }
 }
+
+/// The smallest items there are, each followed by an unknown field of its scope: the results hold
+/// no more slices than their bytes justify.
+#[test]
+fn tiny_items_between_unknown_fields_cost_no_slice_each() {
+    const ITEMS: usize = 50_000;
+    let scope = [0x12, 0, 0x78, 1].repeat(ITEMS);
+    let mut bytes = Vec::new();
+    prost::encoding::bytes::encode(2, &scope, &mut bytes);
+    let entry = std::mem::take(&mut bytes);
+    prost::encoding::bytes::encode(1, &entry, &mut bytes);
+    let request = Rope::from(bytes);
+
+    let mut turn = 0;
+    let pieces = partition(Signal::Logs, &request, |_| {
+        turn += 1;
+        turn % 2
+    })
+    .unwrap();
+    for (_, piece) in &pieces {
+        assert_eq!(piece.items, ITEMS as u64 / 2);
+        assert!(piece.body.slices().len() <= 3);
+    }
+    let limit = SplitLimit {
+        items: Some(ITEMS as u64 / 10),
+        bytes: None,
+    };
+    let pieces = split(Signal::Logs, &request, limit).unwrap();
+    assert_eq!(pieces.len(), 10);
+    for piece in &pieces {
+        assert!(piece.body.slices().len() <= 3);
+    }
+    let edit = Edit {
+        target: Target::Item,
+        key: "key".to_owned(),
+        action: Action::Upsert(Value::Bool(true)),
+    };
+    let edited = Edits::new(Signal::Logs, &[edit])
+        .unwrap()
+        .apply(&request)
+        .unwrap();
+    assert_eq!(edited.slices().len(), 1);
+}
