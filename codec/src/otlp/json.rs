@@ -24,6 +24,7 @@ mod decode;
 mod encode;
 mod lookup;
 mod number;
+mod plain;
 mod reader;
 mod text;
 

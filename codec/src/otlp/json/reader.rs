@@ -3,6 +3,7 @@
 //! A token that lies in one slice is borrowed from it; one with escapes, or across an edge, is
 //! collected in a buffer that is used again.
 
+use super::plain::{Plain, plain};
 use super::{JsonError, JsonErrorKind, number};
 use crate::Rope;
 use crate::rope::Cursor;
@@ -173,40 +174,35 @@ impl<'a> Reader<'a> {
         self.expect_type(b'"', "a string")?;
         let offset = self.offset();
         let window = self.cursor.window();
-        let text = match window.iter().position(|byte| is_special(*byte)) {
-            Some(length) if window[length] == b'"' => {
-                self.cursor.skip_in_window(length + 1);
-                &window[..length]
-            }
-            _ => {
-                self.collect_string()?;
-                &self.collected
-            }
+        let Plain { len, is_ascii } = plain(window);
+        let (text, is_ascii) = if window.get(len) == Some(&b'"') {
+            self.cursor.skip_in_window(len + 1);
+            (&window[..len], is_ascii)
+        } else {
+            self.collect_string()?;
+            (self.collected.as_slice(), false)
         };
-        match std::str::from_utf8(text) {
-            Ok(_) => Ok(text),
-            Err(_) => Err(JsonError {
-                offset,
-                kind: JsonErrorKind::Utf8,
-            }),
+        if is_ascii || std::str::from_utf8(text).is_ok() {
+            return Ok(text);
         }
+        let kind = JsonErrorKind::Utf8;
+        Err(JsonError { offset, kind })
     }
 
     fn collect_string(&mut self) -> Result<(), JsonError> {
         self.collected.clear();
         loop {
             let window = self.cursor.window();
-            let length = window.iter().position(|byte| is_special(*byte));
-            let plain = length.unwrap_or(window.len());
-            self.collected.extend_from_slice(&window[..plain]);
-            self.cursor.skip_in_window(plain);
-            match length.map(|length| window[length]) {
+            let Plain { len, .. } = plain(window);
+            self.collected.extend_from_slice(&window[..len]);
+            self.cursor.skip_in_window(len);
+            match window.get(len) {
                 Some(b'"') => {
                     self.bump();
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                Some(control) => return Err(self.error(JsonErrorKind::Unexpected(control))),
+                Some(control) => return Err(self.error(JsonErrorKind::Unexpected(*control))),
                 None if window.is_empty() => return Err(self.error(JsonErrorKind::Truncated)),
                 None => {}
             }
@@ -361,13 +357,6 @@ impl<'a> Reader<'a> {
         };
         self.expect(b':')
     }
-}
-
-/// What ends the plain part of a string: the quote, an escape, or a control character, which JSON
-/// forbids.
-#[inline]
-const fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < b' '
 }
 
 const fn is_of_number(byte: u8) -> bool {

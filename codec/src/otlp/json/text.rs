@@ -1,5 +1,6 @@
 //! Pieces of JSON text, appended to a buffer.
 
+use super::plain::{Plain, plain};
 use crate::base64::{self, Padding};
 
 /// An object begins or goes on with this key.
@@ -78,23 +79,26 @@ pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
 /// A string; what is not UTF-8 in it becomes U+FFFD.
 pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
-    quoted(out, |out| match std::str::from_utf8(text) {
-        Ok(_) => escaped(text, out),
-        Err(_) => escaped(String::from_utf8_lossy(text).as_bytes(), out),
+    quoted(out, |out| {
+        let Plain { len, is_ascii } = plain(text);
+        if is_ascii && len == text.len() {
+            out.extend_from_slice(text);
+        } else {
+            escaped(String::from_utf8_lossy(text).as_bytes(), out);
+        }
     });
 }
 
 fn escaped(mut text: &[u8], out: &mut Vec<u8>) {
-    while let Some(length) = text.iter().position(|byte| needs_escape(*byte)) {
-        out.extend_from_slice(&text[..length]);
-        escape(text[length], out);
-        text = &text[length + 1..];
+    loop {
+        let Plain { len, .. } = plain(text);
+        out.extend_from_slice(&text[..len]);
+        let Some(special) = text.get(len) else {
+            return;
+        };
+        escape(*special, out);
+        text = &text[len + 1..];
     }
-    out.extend_from_slice(text);
-}
-
-const fn needs_escape(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < b' '
 }
 
 fn escape(byte: u8, out: &mut Vec<u8>) {
