@@ -11,7 +11,7 @@ pub use listeners::ListenerPlan;
 
 use crate::batch::Batching;
 use crate::config::limits::ShardLimits;
-use crate::config::{Config, ExporterConfig, LaneConfig, Target};
+use crate::config::{Config, ExporterConfig, FileConfig, LaneConfig, Target};
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::egress::outlet::OutletSettings;
 use crate::flow::BackoffRule;
@@ -19,7 +19,6 @@ use crate::net::client;
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::telemetry::{Labels, LaneLabels, ReceiverLabels};
 use crate::units::{LaneId, ShardId};
-use std::path::PathBuf;
 use std::time::Duration;
 use tailrace_codec::Signal;
 
@@ -34,7 +33,7 @@ pub struct Assembly {
     /// By lane: the name to resolve, and how often; `None` where the address is known.
     pub names: Vec<Option<Name>>,
     /// By lane: the file to write.
-    pub files: Vec<Option<PathBuf>>,
+    pub files: Vec<Option<FileConfig>>,
     pub labels: Labels,
 }
 
@@ -79,16 +78,22 @@ pub fn assemble(config: &Config, shards: usize, limits: &ShardLimits) -> Assembl
 
 fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> LaneSettings {
     let shards = shards as u64;
-    let batching = lane.batch.as_ref().map(|batch| Batching {
-        min: batch.min_size,
-        max: if batch.max_size == 0 {
-            u64::MAX
-        } else {
-            batch.max_size
-        },
-        sizer: batch.sizer,
-        flush_timeout: batch.flush_timeout,
-    });
+    // Profiles are not merged: each request carries a dictionary that its samples point into.
+    let merges = lane.signal != Signal::Profiles;
+    let batching = lane
+        .batch
+        .as_ref()
+        .filter(|_| merges)
+        .map(|batch| Batching {
+            min: batch.min_size,
+            max: if batch.max_size == 0 {
+                u64::MAX
+            } else {
+                batch.max_size
+            },
+            sizer: batch.sizer,
+            flush_timeout: batch.flush_timeout,
+        });
     LaneSettings {
         signal: lane.signal,
         slots: u64::from(lane.queue.num_consumers).div_ceil(shards) as usize,
@@ -150,9 +155,9 @@ fn name(lane: &LaneConfig) -> Option<Name> {
     }
 }
 
-fn file(lane: &LaneConfig) -> Option<PathBuf> {
+fn file(lane: &LaneConfig) -> Option<FileConfig> {
     match &lane.kind {
-        ExporterConfig::File(config) => Some(config.path.clone()),
+        ExporterConfig::File(config) => Some(config.clone()),
         ExporterConfig::OtlpGrpc(_)
         | ExporterConfig::OtlpHttp(_)
         | ExporterConfig::Debug(_)

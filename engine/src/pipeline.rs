@@ -31,7 +31,7 @@ use crate::exchange::{Address, ClientCommand, Reply};
 use crate::flow::Random;
 use crate::flow::estimate::DrainRate;
 use crate::ingress::{Ingress, SharedMetadata};
-use crate::memory::{Credit, Store};
+use crate::memory::{Credit, PayloadId, Store};
 use crate::telemetry::{Counters, DropReason, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, LaneId, ListenerId, RequestId, ShardId};
@@ -137,6 +137,9 @@ struct Request {
     deadline: Instant,
     /// Credit taken for its body, until the payload takes it over.
     reserved: u64,
+    /// Its payload, while the answer waits for delivery. The payload lives as long as the request
+    /// does: its last awaited holder answers the request.
+    payload: Option<PayloadId>,
     /// The worst that became of its parts so far.
     worst: Outcome,
 }

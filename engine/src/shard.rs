@@ -121,12 +121,13 @@ impl Shard {
             for inbox in &mut inboxes {
                 more |= shard.take_messages(inbox, cx);
             }
-            shard.take_written(cx);
             if start >= next_busy {
                 next_busy = start + BUSY_PERIOD;
                 shard.exchange_busy(start);
             }
             shard.turn(start);
+            // After the turn, so that what it gave to a writer is waited for.
+            more |= shard.take_written(cx);
             shard.advance_stop(start);
             if shard.0.stop.get() == Stop::Done {
                 return Poll::Ready(());

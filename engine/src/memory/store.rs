@@ -86,6 +86,11 @@ impl Store {
         Released { answered, freed }
     }
 
+    /// The sender left: nobody is told any more, the payload stays.
+    pub fn forget_waiter(&mut self, id: PayloadId) {
+        self.entry_mut(id).payload.waiter = None;
+    }
+
     /// The request to be answered when the last awaited holder lets go.
     pub fn set_waiter(&mut self, id: PayloadId, request: RequestId) {
         self.entry_mut(id).payload.waiter = Some(request);

@@ -96,6 +96,7 @@ impl Pipeline {
             ingress,
             deadline,
             reserved: 0,
+            payload: None,
             worst: Outcome::Delivered,
         });
         let request = RequestId(u32::try_from(index).expect("bounded by connections x streams"));
@@ -150,6 +151,9 @@ impl Pipeline {
     pub fn handle_abandoned(&mut self, id: RequestId) {
         self.blocked.retain(|blocked| blocked.request != id);
         if let Some(request) = self.requests.try_remove(id.index()) {
+            if let Some(payload) = request.payload {
+                self.store.forget_waiter(payload);
+            }
             self.credit.give(request.reserved);
         }
     }
@@ -241,6 +245,7 @@ impl Pipeline {
         }
         if awaited {
             self.store.set_waiter(payload, id);
+            self.requests[id.index()].payload = Some(payload);
         }
         // The hold of `insert` was this function's.
         self.release(payload, false, now);

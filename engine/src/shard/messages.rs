@@ -1,5 +1,6 @@
 //! What crosses between threads: orders from control, batches between shards, reports to control.
 
+use crate::config::FileConfig;
 use crate::egress::lane::Conclusion;
 use crate::egress::outlet::Parcel;
 use crate::exchange::Address;
@@ -9,7 +10,6 @@ use crate::runtime::{Consumer, Producer};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 use crate::units::{AttemptId, LaneId, ListenerId, ShardId};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -28,7 +28,7 @@ pub struct ShardPlan {
     pub clients: Vec<Option<client::Settings>>,
     pub listeners: Vec<(ListenerId, socket2::Socket)>,
     /// By lane: the file it writes; filled in on its home shard alone.
-    pub writers: Vec<Option<PathBuf>>,
+    pub writers: Vec<Option<FileConfig>>,
     /// Told once, when the shard serves.
     pub started: SyncSender<()>,
     pub orders: Consumer<Order>,

@@ -110,12 +110,14 @@ impl Shard {
         }
     }
 
-    pub(super) fn take_written(&self, cx: &mut Context<'_>) {
+    pub(super) fn take_written(&self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
         loop {
             let written = self.0.writers.borrow_mut().poll_written(cx);
             let Poll::Ready((attempt, done)) = written else {
-                return;
+                return any;
             };
+            any = true;
             self.0
                 .pipeline
                 .borrow_mut()

@@ -1,11 +1,13 @@
 //! The files and the console that a shard's exporters write, and which attempts wait for them.
 
+use crate::config::FileConfig;
 use crate::runtime::{Appender, Target};
 use crate::units::{AttemptId, LaneId};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::fs::DirBuilder;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
 use std::task::{Context, Poll};
 
 /// One appender for each lane that has a file, and one for the console.
@@ -24,15 +26,11 @@ struct Writer {
 }
 
 impl Writers {
-    /// `paths` by lane.
-    pub fn open(paths: Vec<Option<PathBuf>>) -> io::Result<Self> {
-        let file = |path| {
-            Writer::open(&Target::File {
-                path,
-                truncate: false,
-            })
-        };
-        let files = paths.into_iter().map(|path| path.map(file).transpose());
+    /// `files` by lane. Makes directories and files where the configuration says so.
+    pub fn open(files: Vec<Option<FileConfig>>) -> io::Result<Self> {
+        let files = files
+            .into_iter()
+            .map(|file| file.map(open_file).transpose());
         Ok(Self {
             files: files.collect::<io::Result<_>>()?,
             console: Writer::open(&Target::Stdout)?,
@@ -67,6 +65,19 @@ impl Writers {
         }
         Poll::Pending
     }
+}
+
+fn open_file(file: FileConfig) -> io::Result<Writer> {
+    if let Some(directory) = file.path.parent().filter(|_| file.create_directory) {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(file.directory_permissions)
+            .create(directory)?;
+    }
+    Writer::open(&Target::File {
+        path: file.path,
+        truncate: !file.append,
+    })
 }
 
 impl Writer {

@@ -134,7 +134,8 @@ impl LaneCounters {
         self.send_failed += other.send_failed;
         self.enqueue_failed += other.enqueue_failed;
         self.queue_size += other.queue_size;
-        self.queue_capacity += other.queue_capacity;
+        // A lane without a queue has no limit: the largest number there is.
+        self.queue_capacity = self.queue_capacity.saturating_add(other.queue_capacity);
         self.requests_in_flight += other.requests_in_flight;
         self.batch_items.add(&other.batch_items);
         self.batch_bytes.add(&other.batch_bytes);
