@@ -45,9 +45,16 @@ impl Pipeline {
     fn dispatch(&mut self, lane: LaneId, batch: BatchId, now: Instant) {
         let parcel = self.parcel(lane, batch);
         let home = self.settings.homes[lane.index()];
-        let to = home
-            .or_else(|| self.balance.next_peer())
-            .filter(|to| *to != self.shard);
+        // A shard that is stopping sends for itself: its peers may have ended already.
+        let peer = || {
+            let stopping = self.stopping.is_some();
+            if stopping {
+                None
+            } else {
+                self.balance.next_peer()
+            }
+        };
+        let to = home.or_else(peer).filter(|to| *to != self.shard);
         let attempt = self.track(lane, Origin::Own(batch), &parcel);
         match to {
             Some(to) => {
