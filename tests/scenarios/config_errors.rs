@@ -111,3 +111,32 @@ fn the_effective_configuration_is_printed_without_secrets() {
         ended.stdout
     );
 }
+
+#[test]
+fn faults_are_offered_as_json() {
+    let config = valid().set("receivers/otlp/protocols/grpc/endpiont", json!("x"));
+    let ended = run_to_end(TAILRACE, &["validate", "--json"], &config.to_yaml());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(report["valid"], json!(false));
+    let fault = &report["faults"][0];
+    let path = json!(["receivers", "otlp", "protocols", "grpc", "endpiont"]);
+    assert_eq!(fault["path"], path);
+    assert!(
+        fault["line"].is_u64() && fault["column"].is_u64(),
+        "{fault}"
+    );
+    assert_eq!(fault["message"], "unknown key; did you mean \"endpoint\"?");
+}
+
+#[test]
+fn what_is_printed_reads_back() {
+    let config = valid().set("service/tailrace/shards", json!(2));
+    let first = run_to_end(TAILRACE, &["print-config"], &config.to_yaml());
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let second = run_to_end(TAILRACE, &["print-config"], &first.stdout);
+    assert_eq!(second.stdout, first.stdout);
+    let json = run_to_end(TAILRACE, &["print-config", "--json"], &config.to_yaml());
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(json["service"]["tailrace"]["shards"], 2);
+}

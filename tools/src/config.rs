@@ -1,7 +1,7 @@
 //! The configuration as the command line names it.
 
 use crate::exit::Failure;
-use tailrace_engine::config::{self, Config, Inputs, Loaded, ProcessEnvironment};
+use tailrace_engine::config::{self, Config, Faults, Inputs, Loaded, ProcessEnvironment};
 
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {
@@ -15,11 +15,16 @@ pub struct ConfigArgs {
 
 impl ConfigArgs {
     pub fn load(&self) -> Result<Loaded, Failure> {
+        self.read().map_err(|faults| Failure::config(&faults))
+    }
+
+    /// As [`ConfigArgs::load`], with the faults as values.
+    pub fn read(&self) -> Result<Loaded, Faults> {
         let inputs = Inputs {
             configs: self.configs.clone(),
             sets: self.sets.clone(),
         };
-        config::load(&inputs, &ProcessEnvironment).map_err(|faults| Failure::config(&faults))
+        config::load(&inputs, &ProcessEnvironment)
     }
 }
 

@@ -6,9 +6,19 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use tailrace_engine::config::components::{CLASSES, Class, Component};
 use tailrace_engine::config::limits::{Limits, Machine};
-use tailrace_engine::config::{Config, Loaded};
+use tailrace_engine::config::{Config, Fault, Faults, Loaded};
+
+const VALIDATE_EXAMPLES: &str = "Examples:
+  tailrace validate --config collector.yaml
+  tailrace validate --config base.yaml --config site.yaml --set service.tailrace.shards=2
+  tailrace validate --config env:OTEL_CONFIG --json";
+
+const PRINT_EXAMPLES: &str = "Examples:
+  tailrace print-config --config collector.yaml
+  tailrace print-config --config collector.yaml --set exporters.otlp.timeout=10s --json";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = VALIDATE_EXAMPLES)]
 pub struct ValidateArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -25,6 +35,7 @@ pub struct ComponentsArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = PRINT_EXAMPLES)]
 pub struct PrintConfigArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -35,7 +46,15 @@ pub struct PrintConfigArgs {
 
 /// Checks a configuration and says what it comes to: pipelines, warnings, memory.
 pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
-    let config = args.config.load()?.config;
+    let config = match args.config.read() {
+        Ok(loaded) => loaded.config,
+        Err(faults) => {
+            if args.json {
+                println!("{:#}", faults_json(&faults));
+            }
+            return Err(Failure::config(&faults));
+        }
+    };
     let limits = limits(&config)?;
     let warnings: Vec<_> = config
         .warnings
@@ -98,11 +117,25 @@ pub fn components(args: &ComponentsArgs) {
 pub fn print_config(args: &PrintConfigArgs) -> Result<(), Failure> {
     let Loaded { effective, .. } = args.config.load()?;
     if args.json {
-        println!("{}", effective.to_json());
+        print!("{}", effective.to_json());
     } else {
         print!("{}", effective.to_yaml());
     }
     Ok(())
+}
+
+fn faults_json(faults: &Faults) -> Value {
+    let fault = |fault: &Fault| {
+        let at = fault.at.as_ref();
+        json!({
+            "source": at.map(|at| at.source.to_string()),
+            "line": at.map(|at| at.line),
+            "column": at.map(|at| at.column),
+            "path": fault.path,
+            "message": fault.kind.to_string(),
+        })
+    };
+    json!({ "valid": false, "faults": faults.0.iter().map(fault).collect::<Vec<_>>() })
 }
 
 fn limits(config: &Config) -> Result<Limits, Failure> {

@@ -105,7 +105,7 @@ pub struct ServerKeepalive {
 pub struct ListenerTimes {
     /// `read_header_timeout`: from the first byte of a request's head to its last.
     pub header: Duration,
-    /// `read_timeout`: for the whole request, body included.
+    /// `read_timeout`: the longest pause within the body of a request.
     pub read: Duration,
     /// `write_timeout`: for the answer to be taken.
     pub write: Duration,

@@ -223,7 +223,7 @@ fn http(
         compression: compression(exporter.compression, exporter.compression_params.level),
         headers,
         keepalive: keepalive(&pings),
-        balancer: crate::config::Balancer::PickFirst,
+        balancer: crate::config::Balancer::RoundRobin,
         connections: connections(
             &settings.connections,
             client.max_conns_per_host,

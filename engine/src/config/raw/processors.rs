@@ -26,7 +26,7 @@ section! {
 section! {
     /// `memory_limiter`: sets the process limit that all shares are taken from.
     MemoryLimiter {
-        /// How often the Collector measures.
+        /// Must be given, as in the Collector. Nothing is polled here: memory is counted as it is taken.
         check_interval: Duration = "0s",
         /// The process limit in MiB. Wins over `limit_percentage`.
         limit_mib: u32 = "0",

@@ -72,7 +72,7 @@ section! {
         /// stderr, stdout or paths of files.
         output_paths: Vec<String> = "[stderr]",
         /// Fields on every line.
-        initial_fields: Map<String> = "{}",
+        initial_fields: Map<String> = "{}" => NoEffect("they are logged once, at the start"),
         /// Where zap's own failures go.
         error_output_paths: Vec<String> = "[stderr]" => NoEffect("failures to log go to stderr"),
         /// Zap's development mode.

@@ -245,11 +245,11 @@ section! {
         compression_algorithms: Anything = "" => NoEffect(
             "gzip, zstd, zlib, deflate, snappy and none are always taken"
         ),
-        /// For the whole request, body included. 0: none.
+        /// The longest pause within the body of a request. 0, or more than 30s: 30s.
         read_timeout: Duration = "0s",
-        /// For the head of a request. 0: `read_timeout`.
+        /// For the head of a request, from its first byte to its last. 0: `read_timeout`.
         read_header_timeout: Duration = "1m",
-        /// For the answer to be taken. 0: none.
+        /// For the answer to be taken. 0, or more than 30s: 30s.
         write_timeout: Duration = "30s",
         /// Between two requests of a connection. 0: `read_timeout`.
         idle_timeout: Duration = "1m",
