@@ -141,11 +141,40 @@ impl<'a> Field<'a> {
         })
     }
 
+    pub fn value(&self) -> Result<Value<'a>, Malformed> {
+        Ok(match self.wire_type {
+            WireType::Varint => Value::Varint(self.varint()?),
+            WireType::I64 => Value::I64(self.fixed64()?),
+            WireType::I32 => Value::I32(self.fixed32()?),
+            WireType::Len => Value::Len(self.payload()),
+        })
+    }
+
     fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
         self.payload().read_array().map_err(|_| Malformed {
             offset: self.payload().offset(),
             kind: MalformedKind::Truncated,
         })
+    }
+}
+
+/// What a field holds, apart from its place.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    Varint(u64),
+    I64(u64),
+    I32(u32),
+    Len(Cursor<'a>),
+}
+
+impl Value<'_> {
+    pub const fn wire_type(&self) -> WireType {
+        match self {
+            Self::Varint(_) => WireType::Varint,
+            Self::I64(_) => WireType::I64,
+            Self::I32(_) => WireType::I32,
+            Self::Len(_) => WireType::Len,
+        }
     }
 }
 
@@ -223,6 +252,20 @@ impl<'a> Fields<'a> {
         self.next().map(|field| field.map(|field| field.number))
     }
 
+    /// The number and the value of the next field, where its place does not matter.
+    #[inline]
+    pub fn next_value(&mut self) -> Option<Result<(u32, Value<'a>), Malformed>> {
+        let start = self.rest;
+        if let Some(layout) = Layout::of(start.window())
+            && let Some(value) = value_in_window(start, &layout)
+        {
+            self.rest.skip_in_window(layout.whole);
+            return Some(Ok((layout.number(), value)));
+        }
+        let field = self.next()?;
+        Some(field.and_then(|field| Ok((field.number, field.value()?))))
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
         let start = self.rest;
@@ -273,6 +316,21 @@ impl<'a> Iterator for Fields<'a> {
         }
         Some(field)
     }
+}
+
+/// The value of the field that begins at `start` and lies so in the window.
+#[inline]
+fn value_in_window<'a>(start: Cursor<'a>, layout: &Layout) -> Option<Value<'a>> {
+    let payload = &start.window()[layout.header..layout.whole];
+    Some(match layout.wire_type() {
+        WireType::Len => Value::Len(start.in_window(layout.whole).after(layout.header)),
+        WireType::I64 => Value::I64(u64::from_le_bytes(*payload.first_chunk()?)),
+        WireType::I32 => Value::I32(u32::from_le_bytes(*payload.first_chunk()?)),
+        WireType::Varint => match varint::decode(payload) {
+            varint::Decoded::Value(value, _) => Value::Varint(value),
+            varint::Decoded::Truncated | varint::Decoded::TooLong => return None,
+        },
+    })
 }
 
 /// A field's number and wire type.

@@ -130,4 +130,35 @@ proptest! {
             }
         }
     }
+
+    /// The short ways to a number and to a value see the fields that the long way sees.
+    #[test]
+    fn numbers_and_values_are_those_of_the_fields(
+        bytes in prop::collection::vec(prop_oneof![0..0x20u8, any::<u8>()], 0..60),
+        step in 1..20usize,
+    ) {
+        let rope: Rope = bytes.chunks(step).map(Bytes::copy_from_slice).collect();
+        let (mut numbers, mut values) = (Fields::from(&rope), Fields::from(&rope));
+        for field in Fields::from(&rope) {
+            prop_assert_eq!(numbers.next_number(), Some(field.map(|field| field.number)));
+            let value = values.next_value().unwrap();
+            match (field, value) {
+                (Ok(field), Ok((number, value))) => {
+                    prop_assert_eq!(number, field.number);
+                    prop_assert_eq!(value.wire_type(), field.wire_type);
+                    match value {
+                        Value::Varint(value) => prop_assert_eq!(Ok(value), field.varint()),
+                        Value::I64(bits) => prop_assert_eq!(Ok(bits), field.fixed64()),
+                        Value::I32(bits) => prop_assert_eq!(Ok(bits), field.fixed32()),
+                        Value::Len(content) => {
+                            prop_assert!(content.same_bytes(field.payload()));
+                            prop_assert_eq!(content.offset(), field.payload().offset());
+                        }
+                    }
+                }
+                (field, value) => prop_assert_eq!(field.err(), value.err()),
+            }
+        }
+        prop_assert!(numbers.next_number().is_none() && values.next_value().is_none());
+    }
 }

@@ -6,7 +6,7 @@
 
 use super::{EncodeError, lookup, text};
 use crate::Rope;
-use crate::field::{Field, Fields, Malformed, MalformedKind, WireType};
+use crate::field::{Fields, Malformed, MalformedKind, Value, WireType};
 use crate::otlp::NESTING_MAX;
 use crate::otlp::fields::{ANY_VALUE, FieldSpec, Kind, Message};
 use crate::rope::Cursor;
@@ -95,7 +95,7 @@ impl<'a> Encoder<'a> {
             return Ok(());
         };
         while self.out.len() <= self.limit {
-            let Some((index, field)) = frame.next_field(&self.parts)? else {
+            let Some((index, offset, value)) = frame.next_value(&self.parts)? else {
                 frame.close_array(&mut self.out);
                 self.out.push(b'}');
                 self.parts.truncate(frame.parts.start);
@@ -103,7 +103,13 @@ impl<'a> Encoder<'a> {
                 return Ok(());
             };
             let spec = &frame.message.fields[index];
-            let is_packed = spec.repeated && is_packed(spec.kind, &field);
+            // Repeated numbers come packed or one by one; both must be read.
+            let wire_type = spec.kind.wire_type();
+            let is_packed = spec.repeated && wire_type != WireType::Len;
+            let is_packed = is_packed && matches!(value, Value::Len(_));
+            if value.wire_type() != wire_type && !is_packed {
+                return Err(unexpected(&value, offset).into());
+            }
             frame.begin_value(index, is_packed, &mut self.out);
             let is_out_of_order = matches!(frame.order, Order::ByField { .. }) && !spec.repeated;
             if let Kind::Message(message) = spec.kind {
@@ -111,19 +117,21 @@ impl<'a> Encoder<'a> {
                 if is_out_of_order {
                     frame.gather_parts(spec, &mut self.parts)?;
                     frame.advance(&self.parts);
-                } else {
-                    self.parts.push(field.content()?);
+                } else if let Value::Len(content) = value {
+                    self.parts.push(content);
                 }
                 return self.enter(message, start, nesting);
             }
             if is_out_of_order {
-                let last = frame.last_value(spec, &self.parts)?.unwrap_or(field);
+                let last = frame.last_value(spec, &self.parts)?.unwrap_or(value);
                 frame.advance(&self.parts);
-                scalar(spec.kind, &last, &mut self.out)?;
-            } else if is_packed {
-                packed(spec.kind, field.payload(), &mut self.out)?;
+                scalar(spec.kind, last, &mut self.out);
+            } else if let Value::Len(values) = value
+                && is_packed
+            {
+                packed(spec.kind, values, &mut self.out)?;
             } else {
-                scalar(spec.kind, &field, &mut self.out)?;
+                scalar(spec.kind, value, &mut self.out);
             }
         }
         Ok(())
@@ -168,13 +176,15 @@ impl<'a> Encoder<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The next field to write, with its index in the message.
-    fn next_field(
+    /// The next field to write: its index in the message, its offset and its value.
+    #[inline]
+    fn next_value(
         &mut self,
         parts: &[Cursor<'a>],
-    ) -> Result<Option<(usize, Field<'a>)>, Malformed> {
+    ) -> Result<Option<(usize, usize, Value<'a>)>, Malformed> {
         loop {
-            let Some(field) = self.fields.next() else {
+            let offset = self.fields.offset();
+            let Some(field) = self.fields.next_value() else {
                 if self.part + 1 < self.parts.end {
                     self.part += 1;
                     self.fields = Fields::new(parts[self.part]);
@@ -183,14 +193,14 @@ impl<'a> Frame<'a> {
                 }
                 continue;
             };
-            let field = field?;
-            let Some(index) = lookup::by_number(self.message, field.number, self.hint) else {
+            let (number, value) = field?;
+            let Some(index) = lookup::by_number(self.message, number, self.hint) else {
                 continue;
             };
             self.hint = index;
             match self.order {
                 Order::ByField { left } if left.trailing_zeros() as usize != index => {}
-                _ => return Ok(Some((index, field))),
+                _ => return Ok(Some((index, offset, value))),
             }
         }
     }
@@ -229,18 +239,19 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The last value of a field that counts once.
+    /// The last value of a field that counts once; each must be of its type.
     fn last_value(
         &self,
         spec: &FieldSpec,
         parts: &[Cursor<'a>],
-    ) -> Result<Option<Field<'a>>, Malformed> {
+    ) -> Result<Option<Value<'a>>, Malformed> {
         let mut last = None;
         for part in &parts[self.parts.clone()] {
             for field in Fields::new(*part) {
                 let field = field?;
                 if field.number == spec.number {
-                    last = Some(field);
+                    field.expect(spec.kind.wire_type())?;
+                    last = Some(field.value()?);
                 }
             }
         }
@@ -312,9 +323,9 @@ fn survey(message: &Message, parts: &[Cursor<'_>]) -> Result<Survey, Malformed> 
     Ok(survey)
 }
 
-/// Repeated numbers come packed or one by one; both must be read.
-fn is_packed(kind: Kind, field: &Field<'_>) -> bool {
-    field.wire_type == WireType::Len && kind.wire_type() != WireType::Len
+fn unexpected(value: &Value<'_>, offset: usize) -> Malformed {
+    let kind = MalformedKind::UnexpectedWireType(value.wire_type() as u8);
+    Malformed { offset, kind }
 }
 
 fn packed(kind: Kind, mut values: Cursor<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -335,21 +346,15 @@ fn packed(kind: Kind, mut values: Cursor<'_>, out: &mut Vec<u8>) -> Result<(), M
     Ok(())
 }
 
-fn scalar(kind: Kind, field: &Field<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    match kind {
-        Kind::String => text::string(&field.content()?.bytes(), out),
-        Kind::Bytes => text::bytes(&field.content()?.bytes(), out),
-        Kind::Id => text::hex(&field.content()?.bytes(), out),
-        _ => {
-            let bits = match kind.wire_type() {
-                WireType::I64 => field.fixed64()?,
-                WireType::I32 => field.fixed32()?.into(),
-                WireType::Varint | WireType::Len => field.varint()?,
-            };
-            number(kind, bits, out);
-        }
+/// Writes a value that is of the wire type of its kind.
+fn scalar(kind: Kind, value: Value<'_>, out: &mut Vec<u8>) {
+    match (kind, value) {
+        (Kind::String, Value::Len(content)) => text::string(&content.bytes(), out),
+        (Kind::Bytes, Value::Len(content)) => text::bytes(&content.bytes(), out),
+        (_, Value::Len(content)) => text::hex(&content.bytes(), out),
+        (_, Value::Varint(bits) | Value::I64(bits)) => number(kind, bits, out),
+        (_, Value::I32(bits)) => number(kind, bits.into(), out),
     }
-    Ok(())
 }
 
 /// Writes a number that stands on the wire as `bits`; what is wider than its type is cut off, as
