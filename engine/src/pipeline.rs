@@ -15,6 +15,7 @@
 //! nothing. The same machine runs in simulation.
 
 mod admission;
+mod requests;
 mod sending;
 mod settings;
 
@@ -37,6 +38,7 @@ use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, LaneId, ListenerId, RequestId, ShardId};
 use admission::Blocked;
 use bytes::Bytes;
+use requests::Requests;
 use sending::InFlight;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -105,7 +107,7 @@ pub struct Pipeline {
     outlets: Vec<Outlet>,
     incoming: Slab<Incoming>,
     outgoing: ConnectionTable,
-    requests: Slab<Request>,
+    requests: Requests,
     attempts: Slab<InFlight>,
     /// Complete requests that wait for room in a queue that blocks.
     blocked: VecDeque<Blocked>,
@@ -159,7 +161,7 @@ impl Pipeline {
             outlets,
             incoming: Slab::new(),
             outgoing: ConnectionTable::new(),
-            requests: Slab::new(),
+            requests: Requests::default(),
             attempts: Slab::new(),
             blocked: VecDeque::new(),
             balance: Balance::default(),

@@ -90,7 +90,7 @@ impl Pipeline {
             .map(|metadata| self.metadata.share(metadata));
         let deadline = now + ingress.timeout.unwrap_or(Duration::MAX);
         let framing = ingress.framing;
-        let index = self.requests.insert(Request {
+        let request = self.requests.insert(Request {
             connection: head.connection,
             listener: head.listener,
             ingress,
@@ -99,7 +99,6 @@ impl Pipeline {
             payload: None,
             worst: Outcome::Delivered,
         });
-        let request = RequestId(u32::try_from(index).expect("bounded by connections x streams"));
         Admission::Receive {
             request,
             framing,
@@ -109,7 +108,7 @@ impl Pipeline {
 
     /// Takes credit for `bytes` more of a request's body. On refusal the request is gone.
     pub fn handle_reserve(&mut self, id: RequestId, bytes: u64, now: Instant) -> Answer {
-        let Some(request) = self.requests.get_mut(id.index()) else {
+        let Some(request) = self.requests.get_mut(id) else {
             return Answer::Granted;
         };
         let limit = self.settings.listeners[request.listener.index()]
@@ -150,7 +149,7 @@ impl Pipeline {
     /// The sender is gone. What was accepted stays accepted.
     pub fn handle_abandoned(&mut self, id: RequestId) {
         self.blocked.retain(|blocked| blocked.request != id);
-        if let Some(request) = self.requests.try_remove(id.index()) {
+        if let Some(request) = self.requests.remove(id) {
             if let Some(payload) = request.payload {
                 self.store.forget_waiter(payload);
             }
@@ -168,7 +167,7 @@ impl Pipeline {
             else {
                 return;
             };
-            let Some(request) = self.requests.get(id.index()) else {
+            let Some(request) = self.requests.get(id) else {
                 continue;
             };
             let connection = request.connection;
@@ -184,7 +183,7 @@ impl Pipeline {
 
     /// Puts a message into every lane of its route, or none.
     fn admit(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
-        let listener = self.requests[id.index()].listener;
+        let listener = self.requests[id].listener;
         let bytes = message.body.len() as u64;
         let size = Size {
             requests: 1,
@@ -214,7 +213,7 @@ impl Pipeline {
         size: Size,
         now: Instant,
     ) -> Option<Reply> {
-        let request = &mut self.requests[id.index()];
+        let request = &mut self.requests[id];
         let charged = size.bytes + PAYLOAD_OVERHEAD_BYTES;
         self.credit.adjust(request.reserved, charged);
         request.reserved = 0;
@@ -245,7 +244,7 @@ impl Pipeline {
         }
         if awaited {
             self.store.set_waiter(payload, id);
-            self.requests[id.index()].payload = Some(payload);
+            self.requests[id].payload = Some(payload);
         }
         // The hold of `insert` was this function's.
         self.release(payload, false, now);
@@ -258,7 +257,7 @@ impl Pipeline {
 
     /// Inflates, converts and counts a body. The credit taken follows what is held.
     fn read(&mut self, id: RequestId, body: Body, now: Instant) -> Result<Message, Refusal> {
-        let request = &self.requests[id.index()];
+        let request = &self.requests[id];
         let deadline = request.deadline;
         let Ingress {
             signal,
@@ -314,7 +313,7 @@ impl Pipeline {
             let retry_after = self.delay(short.bytes, now);
             return Err(Refusal::Memory { retry_after });
         }
-        self.requests[id.index()].reserved += bytes;
+        self.requests[id].reserved += bytes;
         Ok(Rope::from(Bytes::from(message)))
     }
 
@@ -326,7 +325,7 @@ impl Pipeline {
         limit: u64,
         now: Instant,
     ) -> Result<Rope, Refusal> {
-        let request = &mut self.requests[id.index()];
+        let request = &mut self.requests[id];
         let cap = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut short = 0;
         let credit = &mut self.credit;
@@ -395,13 +394,13 @@ impl Pipeline {
     }
 
     fn accept_and_forget(&mut self, id: RequestId) -> Reply {
-        let request = self.requests.remove(id.index());
+        let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
         request.ingress.reply.success(ingress::Outcome::Accepted)
     }
 
     pub(super) fn refuse_and_forget(&mut self, id: RequestId, refusal: &Refusal) -> Reply {
-        let request = self.requests.remove(id.index());
+        let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
         request.ingress.reply.refusal(refusal)
     }

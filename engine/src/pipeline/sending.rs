@@ -329,13 +329,13 @@ impl Pipeline {
         let Some(request) = self.store.get(payload).waiter else {
             return;
         };
-        if let Some(request) = self.requests.get_mut(request.index()) {
+        if let Some(request) = self.requests.get_mut(request) {
             request.worst = request.worst.max(outcome);
         }
     }
 
     fn answer(&mut self, id: RequestId) {
-        let Some(request) = self.requests.try_remove(id.index()) else {
+        let Some(request) = self.requests.remove(id) else {
             return;
         };
         let reply = reply_to(&request.ingress.reply, request.worst);

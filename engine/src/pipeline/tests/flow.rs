@@ -180,3 +180,21 @@ fn stopping_flushes_refuses_and_counts_what_is_left() {
     world.check();
     assert!(world.pipeline.is_idle());
 }
+
+/// The reply of the first request is still in the pipeline when the second one comes.
+#[test]
+fn a_reply_on_its_way_is_never_another_requests() {
+    let mut world = World::new(vec![LaneSettings {
+        waits: true,
+        ..lane()
+    }]);
+    let (first, _) = world.request(&["a"]);
+    world.turn();
+    let (second, _) = world.request(&["b"]);
+    assert_ne!(first, second);
+    // A sender that leaves after its answer was given takes nothing from the one that came next.
+    world.pipeline.handle_abandoned(first.expect("it waited"));
+    world.turn();
+    let answered: Vec<_> = world.replies.iter().map(|(id, _)| Some(*id)).collect();
+    assert_eq!(answered, [first, second]);
+}
