@@ -152,7 +152,8 @@ impl<T> Popper<T> {
 
     /// Announces that this end goes to sleep, unless something came meanwhile.
     pub(super) fn park(&self) -> Park {
-        self.shared.parked.store(true, Ordering::Relaxed);
+        // A swap, not a store: it comes after the pusher's last one for every observer.
+        self.shared.parked.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         if self.has_value() || self.is_closed() {
             self.shared.parked.store(false, Ordering::Relaxed);
