@@ -34,7 +34,7 @@ pub use append::{Appender, Target};
 pub use bell::Bell;
 pub use choice::{Blocked, Requested, choose, probe};
 pub use connect::connect;
-pub use context::{RunError, run};
+pub use context::{RunError, bind_to_processor, run};
 pub use listener::{Acceptor, Bound, bind};
 pub use ring::{Consumer, Full, Producer, ring};
 pub use socket::{Socket, TcpKeepalive, TcpOptions};

@@ -160,7 +160,8 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
-fn bind_to_processor(cpu: usize) -> io::Result<()> {
+/// Binds the calling thread to processor `cpu`.
+pub fn bind_to_processor(cpu: usize) -> io::Result<()> {
     // SAFETY: an all-zero `cpu_set_t` is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     if cpu >= 8 * size_of::<libc::cpu_set_t>() {
