@@ -104,6 +104,10 @@ fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> Lane
             block_on_overflow: lane.queue.block_on_overflow,
         },
         batching,
+        partitions: lane
+            .batch
+            .as_ref()
+            .is_some_and(|batch| !batch.metadata_keys.is_empty()),
         retry: BackoffRule {
             enabled: lane.retry.enabled,
             initial_interval: lane.retry.initial_interval,

@@ -54,7 +54,7 @@ pub enum Outcome {
 }
 
 /// How long shards get beyond the shutdown timeout to say that they are done.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Control {

@@ -17,6 +17,8 @@ mod flow;
 mod ingress;
 mod memory;
 mod pipeline;
+#[cfg(test)]
+mod rpc_status;
 mod shard;
 
 pub use control::{Listening, Options, Outcome, StartError};

@@ -29,6 +29,13 @@ const WINDOWS: Windows = Windows {
     connection: 64 << 10,
 };
 
+/// Each of a request's head, body and answer takes at most this long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Long enough for a prober that comes every half minute to keep its connection, short enough that
+/// idle ones do not use up [`CONNECTIONS_MAX`].
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// A scrape that the shards do not answer in this time is given up.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -85,7 +92,12 @@ impl Admin {
             next_request: Cell::new(0),
             pending: Mailbox::new(),
         }));
-        let settings = Rc::new(server::Settings::default());
+        let mut settings = server::Settings::default();
+        settings.timeouts.header = REQUEST_TIMEOUT;
+        settings.timeouts.body_progress = REQUEST_TIMEOUT;
+        settings.timeouts.reply = REQUEST_TIMEOUT;
+        settings.lifetime.idle_max = IDLE_MAX;
+        let settings = Rc::new(settings);
         for (index, socket) in sockets.into_iter().enumerate() {
             let acceptor = Acceptor::new(socket)?;
             let listener = ListenerId(u32::try_from(index).unwrap_or(u32::MAX));

@@ -40,6 +40,8 @@ pub struct LaneSettings {
     pub queue: QueueLimit,
     pub batching: Option<Batching>,
     pub retry: BackoffRule,
+    /// Whether batches are kept apart by the requests' metadata: `metadata_keys`.
+    pub partitions: bool,
     /// Whether the receiver's answer waits for this lane's verdict.
     pub waits: bool,
 }

@@ -233,7 +233,7 @@ impl Pipeline {
             let waits = lane.settings().waits;
             awaited |= waits;
             self.store.hold(payload, waits);
-            let metadata = metadata.clone();
+            let metadata = metadata.clone().filter(|_| lane.settings().partitions);
             lane.admit(Part {
                 payload,
                 piece: None,

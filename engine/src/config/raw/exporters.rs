@@ -39,7 +39,7 @@ section! {
         /// Bytes.
         write_buffer_size: i64 = "524288" => NoEffect("batches are written from the received buffers"),
         /// Wait for a connection instead of failing.
-        wait_for_ready: bool = "false" => NoEffect("a batch always waits for a connection until its timeout"),
+        wait_for_ready: bool = "false" => NoEffect("a batch waits while one connects, and backs off where nothing answers"),
         /// Refused.
         auth: Anything = "" => Refused(
             "authentication is not supported in this build; a token can stand in `headers`"

@@ -42,17 +42,17 @@ section! {
         /// Of the HTTP server.
         compression_algorithms: Anything = "" => NoEffect("requests have no body"),
         /// Of the HTTP server.
-        read_timeout: Anything = "" => NoEffect("a request takes at most 5s"),
+        read_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        read_header_timeout: Anything = "" => NoEffect("a request takes at most 5s"),
+        read_header_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        write_timeout: Anything = "" => NoEffect("a request takes at most 5s"),
+        write_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        idle_timeout: Anything = "" => NoEffect("a connection is closed after its answer"),
+        idle_timeout: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Of the HTTP server.
-        keepalive: Anything = "" => NoEffect("a connection is closed after its answer"),
+        keepalive: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Of the HTTP server.
-        keep_alives_enabled: Anything = "" => NoEffect("a connection is closed after its answer"),
+        keep_alives_enabled: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Outgoing connections of a server.
         dialer: Anything = "" => NoEffect("a server does not dial"),
     }

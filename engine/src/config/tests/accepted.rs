@@ -186,8 +186,8 @@ fn keys_without_effect_are_warned_of_by_name() {
         [
             "exporters.otlp.read_buffer_size: has no effect here: buffers follow the frame size and \
          the free memory",
-            "exporters.otlp.wait_for_ready: has no effect here: a batch always waits for a connection \
-         until its timeout",
+            "exporters.otlp.wait_for_ready: has no effect here: a batch waits while one connects, \
+         and backs off where nothing answers",
         ]
     );
     let text = with(

@@ -1,5 +1,6 @@
 use super::limit::SizeLimit;
 use super::*;
+use crate::rpc_status::{Any, ProtoDuration, RetryInfo, RpcStatus};
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use opentelemetry_proto::tonic::collector::logs::v1::{
@@ -13,39 +14,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use proptest::prelude::*;
 use prost::Message;
-
-/// google.rpc.Status and what it holds, as prost reads and writes them.
-#[derive(Clone, PartialEq, Message)]
-struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<ProtoDuration>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ProtoDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
 
 fn details(code: Code, retry: Option<(i64, i32)>) -> Bytes {
     let retry = retry.map(|(seconds, nanos)| Any {

@@ -52,6 +52,25 @@ fn batches_fill_to_the_maximum_and_leave_at_the_timeout() {
 }
 
 #[test]
+fn tenants_are_kept_apart_only_where_the_exporter_says_so() {
+    let apart = LaneSettings {
+        partitions: true,
+        ..batching(2, 2)
+    };
+    let mut world = World::new(vec![batching(2, 2), apart]);
+    for (tenant, name) in [("red", "a"), ("blue", "b"), ("red", "c"), ("blue", "d")] {
+        world.tenant_request(tenant, &[name]);
+    }
+    world.turn();
+    let of_lane = |lane| {
+        let sent = world.sent.iter().filter(move |(to, _)| *to == lane);
+        sent.map(|(_, names)| names.concat()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_lane(0), ["ab", "cd"]);
+    assert_eq!(of_lane(1), ["ac", "bd"]);
+}
+
+#[test]
 fn a_lost_connection_is_retried_after_the_backoff() {
     let mut world = World::new(vec![lane()]);
     let mut failures = 2;

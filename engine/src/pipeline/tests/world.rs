@@ -6,12 +6,12 @@ use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::egress::outlet::{Format, NetworkSettings, OutletSettings};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
-use crate::ingress::{MetadataKeys, Protocol, Receiver, Signals};
+use crate::ingress::{Protocol, Receiver, Signals};
 use crate::pipeline::{ListenerSettings, Output, Pipeline, PipelineSettings};
 use crate::time::Instant;
 use crate::units::*;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
@@ -36,6 +36,7 @@ pub fn lane() -> LaneSettings {
             block_on_overflow: false,
         },
         batching: None,
+        partitions: false,
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()
@@ -93,7 +94,7 @@ impl World {
             protocol: Protocol::Grpc,
             signals: Signals::default().with(Signal::Traces),
             message_max: 4 << 20,
-            metadata_keys: MetadataKeys::default(),
+            metadata_keys: [HeaderName::from_static("x-tenant")].into_iter().collect(),
         };
         let settings = PipelineSettings {
             credit_bytes: credit,
@@ -130,10 +131,20 @@ impl World {
         self.body(&encode(names))
     }
 
+    /// As [`request`](Self::request), with an `x-tenant` header.
+    pub fn tenant_request(&mut self, tenant: &str, names: &[&str]) {
+        self.send(&encode(names), tenant);
+    }
+
     pub fn body(&mut self, message: &[u8]) -> (Option<RequestId>, Option<Reply>) {
+        self.send(message, "")
+    }
+
+    fn send(&mut self, message: &[u8], tenant: &str) -> (Option<RequestId>, Option<Reply>) {
         let request = Request::post("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
             .header("content-type", "application/grpc")
             .header("te", "trailers")
+            .header("x-tenant", tenant)
             .body(())
             .expect("a request");
         let (parts, ()) = request.into_parts();
