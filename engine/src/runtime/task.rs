@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as PollContext, Poll, Waker};
+use std::task::{Context as PollContext, Poll, Waker, ready};
 
 /// A running task. Dropping this lets it run on; [`Task::cancel`] ends it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
         place: Cell::new(usize::MAX),
     });
     slot.place
-        .set(context.tasks.0.borrow_mut().insert(Rc::clone(&slot)));
+        .set(context.tasks.slots.borrow_mut().insert(Rc::clone(&slot)));
     let runner = Runner(Rc::clone(&slot));
     match context.kind {
         RuntimeKind::Uring => uring::spawn(runner),
@@ -67,13 +67,21 @@ impl Task {
 
 /// Every task of a thread, so that all can be dropped while their executor still runs.
 #[derive(Debug, Default)]
-pub(super) struct Tasks(RefCell<Slab<Rc<Slot>>>);
+pub(super) struct Tasks {
+    slots: RefCell<Slab<Rc<Slot>>>,
+    polls: Cell<u32>,
+}
 
 impl Tasks {
+    /// How many times a task was polled, modulo 2^32.
+    pub(super) fn polls(&self) -> u32 {
+        self.polls.get()
+    }
+
     pub(super) fn drop_all(&self) {
         // A future may spawn or cancel others in its destructor: no borrow is held while it runs.
         loop {
-            let slots: Vec<_> = self.0.borrow_mut().drain().collect();
+            let slots: Vec<_> = self.slots.borrow_mut().drain().collect();
             if slots.is_empty() {
                 return;
             }
@@ -113,7 +121,7 @@ impl Slot {
     fn leave(&self, context: &Context) {
         let place = self.place.replace(usize::MAX);
         if place != usize::MAX {
-            context.tasks.0.borrow_mut().try_remove(place);
+            context.tasks.slots.borrow_mut().try_remove(place);
         }
     }
 
@@ -159,10 +167,13 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
-        let Poll::Ready(ended) = self.0.poll(cx) else {
-            return Poll::Pending;
-        };
-        if let Some(context) = context::try_current() {
+        let context = context::try_current();
+        if let Some(context) = &context {
+            let polls = &context.tasks.polls;
+            polls.set(polls.get().wrapping_add(1));
+        }
+        let ended = ready!(self.0.poll(cx));
+        if let Some(context) = context {
             self.0.leave(&context);
             if let Err(payload) = ended {
                 context.task_panicked(&*payload);

@@ -8,7 +8,7 @@
 //! call per slice, the descriptor is used directly, always with `MSG_DONTWAIT`: it is a blocking
 //! one, as glommio expects.
 
-use super::ReadBuf;
+use super::{ReadBuf, context};
 use futures_io::{AsyncRead as _, AsyncWrite as _};
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
@@ -29,18 +29,50 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 
 /// How long tasks that are ready again and again keep glommio from looking at its sockets and
 /// timers; its default is 100 ms. A turn of its reactor costs some microseconds. Not less, because
-/// glommio 0.9 goes to sleep with ready tasks when this timer fires between a turn and the first
-/// task after it: at 1 ms a loaded machine stalled now and then until the next event.
+/// of what [`watch`] is for.
 const TURN_MAX: Duration = Duration::from_millis(10);
 
 pub(super) fn block_on<T>(root: impl Future<Output = T>) -> io::Result<T> {
+    block_on_with(TURN_MAX, root)
+}
+
+fn block_on_with<T>(turn_max: Duration, root: impl Future<Output = T>) -> io::Result<T> {
     let executor = LocalExecutorBuilder::new(Placement::Unbound)
         .io_memory(IO_MEMORY_BYTES)
-        .preempt_timer(TURN_MAX)
+        .preempt_timer(turn_max)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
         .make()
         .map_err(io::Error::from)?;
-    Ok(executor.run(root))
+    Ok(executor.run(async move {
+        // The second starts half a period later, so that they are not due in the same turn.
+        spawn(watch(Duration::ZERO));
+        spawn(watch(WATCH_BUSY / 2));
+        root.await
+    }))
+}
+
+/// How long the two watches sleep while tasks run, and while none does: the longest that a stall
+/// lasts which [`watch`] ends.
+const WATCH_BUSY: Duration = Duration::from_millis(5);
+const WATCH_IDLE: Duration = Duration::from_millis(100);
+
+/// Ends a sleep that should not have begun.
+///
+/// glommio 0.9 takes a completion that wakes nobody, such as its preemption timer's or a cancelled
+/// operation's, for a sign that no task is ready when it arrives after the reactor's turn and before
+/// the first task. It sleeps then with ready tasks until the next event, which may never come
+/// (mended in the fork at `github.com/glommio/glommio`, pull request 53, not released). A timer
+/// that is always set is such an event. There are two, because the task of one may be among those
+/// that are ready.
+async fn watch(delay: Duration) {
+    Timer::new(delay).await;
+    let polls = || context::try_current().map_or(0, |context| context.tasks.polls());
+    let mut seen = polls();
+    loop {
+        let idle = seen == polls();
+        seen = polls();
+        Timer::new(if idle { WATCH_IDLE } else { WATCH_BUSY }).await;
+    }
 }
 
 pub(super) fn spawn(future: impl Future<Output = ()> + 'static) {
@@ -206,4 +238,24 @@ impl Acceptor {
 pub(super) async fn connect_tcp(address: std::net::SocketAddr) -> io::Result<Stream> {
     let socket = TcpStream::connect(address).await.map_err(io::Error::from)?;
     Ok(Stream::new(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a preemption timer this short glommio alone stalls within a second.
+    #[test]
+    fn ready_tasks_do_not_sleep_for_good() {
+        const ROUNDS: u32 = 5_000;
+        let rounds = block_on_with(Duration::from_micros(30), async {
+            let mut rounds = 0;
+            while rounds < ROUNDS {
+                Timer::new(Duration::from_micros(20)).await;
+                rounds += 1;
+            }
+            rounds
+        });
+        assert_eq!(rounds.expect("io_uring"), ROUNDS);
+    }
 }
