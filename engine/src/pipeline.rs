@@ -25,9 +25,9 @@ mod tests;
 pub use settings::{ListenerSettings, PipelineSettings};
 
 use crate::egress::balance::{Balance, BusyPermille};
-use crate::egress::destination::ConnectionTable;
+use crate::egress::destination::{ConnectionTable, Terms};
 use crate::egress::lane::{Conclusion, Lane, Outcome};
-use crate::egress::outlet::{Outlet, OutletSettings, Parcel};
+use crate::egress::outlet::{Outlet, Parcel};
 use crate::exchange::{Address, ClientCommand, Reply};
 use crate::flow::Random;
 use crate::flow::estimate::DrainRate;
@@ -60,6 +60,7 @@ pub enum Output {
         lane: LaneId,
         connection: ConnectionId,
         address: Address,
+        terms: Terms,
     },
     /// Tell an outgoing connection.
     Command {
@@ -153,7 +154,7 @@ impl Pipeline {
         let outlets = settings
             .outlets
             .iter()
-            .map(OutletSettings::outlet)
+            .map(|outlet| outlet.outlet(seed))
             .collect();
         Self {
             credit: Credit::new(settings.credit_high, settings.credit_bytes),

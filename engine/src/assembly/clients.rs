@@ -18,6 +18,9 @@ use tailrace_codec::compress::{Encoding, Level};
 
 const AGENT: &str = concat!("tailrace/", env!("CARGO_PKG_VERSION"));
 
+/// Connections that a burst needed are closed after it, also where one is kept for good.
+const SPARE_IDLE_MAX: Duration = Duration::from_secs(30);
+
 pub(super) fn settings(lane: &LaneConfig) -> Option<client::Settings> {
     match &lane.kind {
         ExporterConfig::OtlpGrpc(config) => Some(connection(
@@ -151,7 +154,7 @@ fn network(id: LaneId, lane: &LaneConfig, shards: usize, kind: Kind<'_>) -> Outl
             streams_max: kind.streams_max,
             spread: kind.balancer == Balancer::RoundRobin,
             age_max: kind.connections.age_max,
-            idle_max: kind.connections.idle_timeout,
+            spare_idle_max: kind.connections.idle_timeout.min(SPARE_IDLE_MAX),
         },
         addresses,
         method: Method::POST,
@@ -177,7 +180,6 @@ fn connection(
             permit_without_stream: keepalive.permit_without_stream,
         }),
         idle_timeout: connections.idle_timeout,
-        age_max: connections.age_max,
         ..client::Settings::new(protocol)
     }
 }

@@ -1,18 +1,28 @@
 //! The connections of one lane: how many, to which addresses, and which one an attempt takes.
 //!
 //! ```text
-//!   connecting --connected--> up --draining / max age / idle--> draining --closed--> (gone)
-//!        |                     |                                              ^
-//!        +---------------------+-------------------- closed -----------------+
+//!   connecting --connected--> up --GOAWAY / spare / address gone--> draining --closed--> (gone)
+//!        |                     |                                                  ^
+//!        +---------------------+---------------------- closed --------------------+
 //! ```
 //!
-//! A connection is opened when an attempt finds no stream free, never ahead of need. While none can
-//! be had, attempts wait here until their deadline; when connecting fails they fail at once, so
-//! that the lane's backoff, and not a hidden queue, decides when to try again.
+//! A connection is opened when an attempt finds no stream free, never ahead of need; one exception:
+//! `spread` keeps a connection to each address while there is something to send. Attempts fill the
+//! connections of an address one after the other, so that those that a burst needed fall idle after
+//! it and are closed. While no stream can be had, attempts wait here until their deadline; when no
+//! address answers they fail at once, so that the lane's backoff, and not a hidden queue, decides
+//! when to try again.
+
+mod addresses;
+mod need;
+#[cfg(test)]
+mod tests;
 
 use crate::exchange::{Address, Attempt, ClientCommand, CloseReason};
+use crate::flow::Random;
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, LaneId};
+use addresses::{Addresses, HOLD_OFF_MAX, HOLD_OFF_MIN};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,21 +34,29 @@ pub type ConnectionTable = Slab<LaneId>;
 #[derive(Debug, Clone)]
 pub struct DestinationSettings {
     pub lane: LaneId,
-    /// Connections open at once, by this shard.
+    /// Connections that take attempts at once, by this shard.
     pub connections_max: usize,
     /// Attempts on one connection at once, whatever the peer allows: 1 for HTTP/1.1.
     pub streams_max: u32,
     /// Spread over all addresses (`round_robin`), or use the first that answers (`pick_first`).
     pub spread: bool,
-    /// A connection this old takes no more attempts. `Duration::MAX`: never.
+    /// A connection this old takes no more attempts, give or take a tenth. `Duration::MAX`: never.
     pub age_max: Duration,
-    /// A connection beyond the first is closed after this long without an attempt.
-    pub idle_max: Duration,
+    /// A connection that another could stand in for is closed after this long without an attempt.
+    pub spare_idle_max: Duration,
 }
 
-/// The first wait after a failed connect; doubled up to [`RECONNECT_MAX`] while it fails.
-const RECONNECT_MIN: Duration = Duration::from_millis(200);
-const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// What one connection is told beside its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub age_max: Duration,
+    /// How often the time between PINGs is doubled: once for each time a peer asked for calm.
+    /// Source: <https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md>
+    pub calmed: u32,
+}
+
+/// 10 s between PINGs become almost three hours; servers ask for five minutes by default.
+const CALMED_MAX: u32 = 10;
 
 /// What the destination asks of the shard.
 #[derive(Debug)]
@@ -46,12 +64,13 @@ pub enum DestinationOutput {
     Connect {
         connection: ConnectionId,
         address: Address,
+        terms: Terms,
     },
     Command {
         connection: ConnectionId,
         command: ClientCommand,
     },
-    /// The addresses are unknown, or none answers: ask for them again.
+    /// The addresses are unknown, or one does not answer any more: ask for them again.
     Resolve,
     /// Could not be sent before its deadline, or nobody answers: certainly not processed.
     Unsent { attempt: AttemptId },
@@ -68,47 +87,61 @@ enum State {
 struct Connection {
     id: ConnectionId,
     state: State,
-    address: usize,
+    /// `None`: its address is not the destination's any more.
+    place: Option<usize>,
     streams_max: u32,
     open: u32,
+    /// When it began to connect, then when it was connected.
     since: Instant,
     idle_since: Instant,
 }
 
 /// The connections of one lane in one shard.
+///
+/// Invariant: a place's `live` and `load` are the sums over the connections that stand at it.
 #[derive(Debug)]
 pub struct Destination {
     settings: DestinationSettings,
-    addresses: Vec<Address>,
+    addresses: Addresses,
+    /// In the order in which they were opened.
     connections: Vec<Connection>,
     pending: VecDeque<Attempt>,
     outputs: VecDeque<DestinationOutput>,
-    /// The address to try next.
-    next_address: usize,
-    /// While the destination does not answer: no connect before this, and how long the wait was.
-    hold_off: Option<(Instant, Duration)>,
+    /// While attempts wait and no address may be tried: when the first may.
+    held_off_until: Option<Instant>,
     resolving: bool,
+    calmed: u32,
+    random: Random,
+    /// The place that comes first among equals: shards begin with different addresses.
+    first_place: usize,
 }
 
 impl Destination {
-    /// `addresses` may be empty: they are asked for with the first attempt.
-    pub const fn new(settings: DestinationSettings, addresses: Vec<Address>) -> Self {
+    /// `addresses` may be empty: they are asked for with the first attempt. `seed`: of the jitter.
+    pub fn new(settings: DestinationSettings, addresses: Vec<Address>, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let first_place = (random.next_u64() >> 32) as usize;
         Self {
             settings,
-            addresses,
+            addresses: Addresses::new(addresses),
             connections: Vec::new(),
             pending: VecDeque::new(),
             outputs: VecDeque::new(),
-            next_address: 0,
-            hold_off: None,
+            held_off_until: None,
             resolving: false,
+            calmed: 0,
+            random,
+            first_place,
         }
     }
 
-    /// Sends an attempt on the least busy connection, or keeps it until there is one.
+    /// Sends an attempt where there is a stream for it, or keeps it until there is one.
     pub fn send(&mut self, attempt: Attempt, table: &mut ConnectionTable, now: Instant) {
         self.pending.push_back(attempt);
         self.advance(table, now);
+        if self.settings.spread {
+            self.reach_all(table, now);
+        }
     }
 
     /// The addresses the endpoint's name stands for now. An empty list changes nothing.
@@ -119,20 +152,25 @@ impl Destination {
         now: Instant,
     ) {
         self.resolving = false;
-        if !addresses.is_empty() && addresses != self.addresses {
-            let gone: Vec<_> = self.addresses_gone(&addresses);
-            for id in gone {
-                self.retire(id);
+        if addresses.is_empty() {
+            if self.addresses.is_empty() {
+                self.fail_pending();
             }
-            let kept = |old: usize| addresses.iter().position(|a| *a == self.addresses[old]);
-            let moved: Vec<_> = self.connections.iter().map(|c| kept(c.address)).collect();
-            for (connection, index) in self.connections.iter_mut().zip(moved) {
-                connection.address = index.unwrap_or(usize::MAX);
+            return;
+        }
+        let moved = self.addresses.replace(addresses);
+        let mut gone = Vec::new();
+        for connection in &mut self.connections {
+            let Some(place) = connection.place else {
+                continue;
+            };
+            connection.place = moved[place];
+            if connection.place.is_none() {
+                gone.push(connection.id);
             }
-            self.addresses = addresses;
-            self.next_address = 0;
-        } else if self.addresses.is_empty() {
-            self.fail_pending();
+        }
+        for id in gone {
+            self.retire(id);
         }
         self.advance(table, now);
     }
@@ -144,11 +182,16 @@ impl Destination {
         table: &mut ConnectionTable,
         now: Instant,
     ) {
-        self.hold_off = None;
-        if let Some(connection) = self.find(id) {
+        if let Some(connection) = self.find(id)
+            && connection.state == State::Connecting
+        {
             connection.state = State::Up;
             connection.since = now;
             connection.idle_since = now;
+            if let Some(place) = connection.place {
+                self.addresses.handle_connected(place);
+            }
+            self.make_room();
         }
         self.handle_streams_max(id, streams_max, table, now);
     }
@@ -169,16 +212,22 @@ impl Destination {
 
     /// An attempt on this connection has ended.
     pub fn handle_answered(&mut self, id: ConnectionId, table: &mut ConnectionTable, now: Instant) {
-        if let Some(connection) = self.find(id) {
-            connection.open = connection.open.saturating_sub(1);
+        if let Some(connection) = self.find(id)
+            && connection.open > 0
+        {
+            connection.open -= 1;
             connection.idle_since = now;
+            if let Some(place) = connection.place {
+                self.addresses.handle_ended(place, 1);
+            }
         }
         self.advance(table, now);
     }
 
+    /// The connection takes no more attempts: GOAWAY, or its age. The peer may be about to move.
     pub fn handle_draining(&mut self, id: ConnectionId, table: &mut ConnectionTable, now: Instant) {
-        if let Some(connection) = self.find(id) {
-            connection.state = State::Draining;
+        if self.leave(id) {
+            self.outputs.push_back(DestinationOutput::Resolve);
         }
         self.advance(table, now);
     }
@@ -192,42 +241,69 @@ impl Destination {
         now: Instant,
     ) {
         table.try_remove(id.index());
+        let state = self.find(id).map(|connection| connection.state);
+        self.leave(id);
         let Some(index) = self.connections.iter().position(|c| c.id == id) else {
             return;
         };
-        let closed = self.connections.swap_remove(index);
-        if closed.state == State::Connecting {
-            self.connect_failed(closed.address, now);
-        } else if *reason == CloseReason::TooManyPings {
-            // The peer is there and asks for quiet: come back, but not at once.
-            self.hold_off = Some((now + RECONNECT_MIN, RECONNECT_MIN));
+        let closed = self.connections.remove(index);
+        if *reason == CloseReason::TooManyPings {
+            self.calmed = (self.calmed + 1).min(CALMED_MAX);
+        }
+        if let Some(place) = closed.place {
+            self.addresses.handle_ended(place, closed.open);
+            self.learn(place, &closed, state, reason, now);
         }
         self.advance(table, now);
     }
 
-    pub fn handle_timeout(&mut self, table: &mut ConnectionTable, now: Instant) {
-        while self
-            .pending
-            .front()
-            .is_some_and(|attempt| attempt.deadline <= now)
-        {
-            if let Some(attempt) = self.pending.pop_front() {
-                self.outputs.push_back(DestinationOutput::Unsent {
-                    attempt: attempt.id,
-                });
+    /// Notes what the end of a connection says about its address.
+    fn learn(
+        &mut self,
+        place: usize,
+        closed: &Connection,
+        state: Option<State>,
+        reason: &CloseReason,
+        now: Instant,
+    ) {
+        let lived = now.since(closed.since);
+        match state {
+            Some(State::Connecting) => {
+                self.addresses.handle_failed(place, closed.since, now);
+                self.outputs.push_back(DestinationOutput::Resolve);
+                let nobody = self.live() == 0;
+                let any_open = (0..self.addresses.len()).any(|p| self.addresses.is_open(p, now));
+                if nobody && !any_open {
+                    self.fail_pending();
+                }
+                return;
             }
+            // Taken and dropped at once, as a proxy does that has nobody behind it.
+            Some(State::Up) if *reason != CloseReason::Drained && lived < HOLD_OFF_MIN => {
+                self.addresses.handle_failed(place, closed.since, now);
+            }
+            _ if lived >= HOLD_OFF_MAX => self.addresses.handle_lasted(place),
+            _ => {}
         }
-        let settings = &self.settings;
-        let up = self
-            .connections
-            .iter()
-            .filter(|c| c.state == State::Up)
-            .count();
-        let aged = |c: &Connection| now.since(c.since) >= settings.age_max;
-        let idle =
-            |c: &Connection| up > 1 && c.open == 0 && now.since(c.idle_since) >= settings.idle_max;
-        let over = |c: &&Connection| c.state == State::Up && (aged(c) || idle(c));
-        if let Some(id) = self.connections.iter().find(over).map(|c| c.id) {
+        if *reason == CloseReason::TooManyPings {
+            self.addresses.hold_off(place, now);
+        }
+        if *reason != CloseReason::Drained {
+            self.outputs.push_back(DestinationOutput::Resolve);
+        }
+    }
+
+    pub fn handle_timeout(&mut self, table: &mut ConnectionTable, now: Instant) {
+        let is_late = |attempt: &Attempt| attempt.deadline <= now;
+        while self.pending.front().is_some_and(is_late) {
+            if let Some(Attempt { id: attempt, .. }) = self.pending.pop_front() {
+                self.outputs
+                    .push_back(DestinationOutput::Unsent { attempt });
+            }
+            // Whoever was asked for the addresses may have missed it: the next attempt asks again.
+            self.resolving = false;
+        }
+        while let Some(id) = self.outlived(now) {
             self.retire(id);
         }
         self.advance(table, now);
@@ -235,160 +311,106 @@ impl Destination {
 
     pub fn next_timeout(&self) -> Option<Instant> {
         let deadline = self.pending.front().map(|attempt| attempt.deadline);
-        let hold_off = if self.pending.is_empty() {
-            None
-        } else {
-            self.hold_off.map(|(until, _)| until)
-        };
-        let settings = &self.settings;
-        let up = || self.connections.iter().filter(|c| c.state == State::Up);
-        let age = up().map(|c| c.since + settings.age_max).min();
-        let spare = up().count() > 1;
-        let idle = up()
-            .filter(|c| spare && c.open == 0)
-            .map(|c| c.idle_since + settings.idle_max)
-            .min();
-        [deadline, hold_off, age, idle].into_iter().flatten().min()
+        let spare = self.spares().map(|c| c.idle_since).min();
+        let spare = spare.map(|since| since + self.settings.spare_idle_max);
+        let timeouts = [deadline, self.held_off_until, spare];
+        timeouts.into_iter().flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<DestinationOutput> {
         self.outputs.pop_front()
     }
 
-    /// Closes every connection once what is open on it has ended.
+    /// Closes every connection once what is open on it has ended; what waits for one fails.
     pub fn drain(&mut self) {
-        let live: Vec<_> = self.connections.iter().map(|c| c.id).collect();
-        for id in live {
+        self.fail_pending();
+        let ids: Vec<_> = self.connections.iter().map(|c| c.id).collect();
+        for id in ids {
             self.retire(id);
         }
     }
 
     /// Sends what can be sent, then opens what is needed for the rest.
     fn advance(&mut self, table: &mut ConnectionTable, now: Instant) {
-        while !self.pending.is_empty() {
-            let Some(connection) = self.least_busy() else {
+        self.held_off_until = None;
+        while let Some(index) = self.free_connection() {
+            let Some(attempt) = self.pending.pop_front() else {
                 break;
             };
+            let connection = &mut self.connections[index];
             connection.open += 1;
-            let id = connection.id;
-            if let Some(attempt) = self.pending.pop_front() {
-                let command = ClientCommand::Send(attempt);
-                self.outputs.push_back(DestinationOutput::Command {
-                    connection: id,
-                    command,
-                });
+            if let Some(place) = connection.place {
+                self.addresses.handle_sent(place);
             }
+            self.outputs.push_back(DestinationOutput::Command {
+                connection: connection.id,
+                command: ClientCommand::Send(attempt),
+            });
         }
-        while self.wants_connection(now) {
-            self.open(table, now);
+        while self.wants_connection() {
+            let Some(place) = self.next_place(now) else {
+                self.held_off_until = self.addresses.next_open(now);
+                return;
+            };
+            self.open(place, table, now);
         }
     }
 
-    /// The connection with the fewest attempts among those that take more.
-    fn least_busy(&mut self) -> Option<&mut Connection> {
-        self.connections
-            .iter_mut()
-            .filter(|c| c.state == State::Up && c.open < c.streams_max)
-            .min_by_key(|c| c.open)
-    }
-
-    fn wants_connection(&mut self, now: Instant) -> bool {
-        let live = self
-            .connections
-            .iter()
-            .filter(|c| c.state != State::Draining)
-            .count();
-        let connecting = self
-            .connections
-            .iter()
-            .any(|c| c.state == State::Connecting);
-        // `spread` wants a connection to each address as soon as there is anything to send.
-        let unreached =
-            self.settings.spread && live > 0 && live < self.addresses.len() && !connecting;
-        if self.pending.is_empty() && !unreached {
-            return false;
+    /// The connection for the next attempt: of the address that has had the least where attempts
+    /// are spread; there, the first with a free stream.
+    fn free_connection(&self) -> Option<usize> {
+        if self.pending.is_empty() {
+            return None;
         }
-        if self.addresses.is_empty() {
-            if !self.resolving {
-                self.resolving = true;
-                self.outputs.push_back(DestinationOutput::Resolve);
-            }
-            return false;
-        }
-        let held_off = self.hold_off.is_some_and(|(until, _)| now < until);
-        let room = live < self.settings.connections_max;
-        // One at a time: the first to come up may take all that waits.
-        room && !held_off && !connecting
-    }
-
-    fn open(&mut self, table: &mut ConnectionTable, now: Instant) {
-        let address = self.next_address % self.addresses.len();
-        if self.settings.spread {
-            self.next_address = address + 1;
-        }
-        let entry = u32::try_from(table.insert(self.settings.lane));
-        let id = ConnectionId(entry.expect("fewer than 2^32 connections: each needs a descriptor"));
-        self.connections.push(Connection {
-            id,
-            state: State::Connecting,
-            address,
-            streams_max: 0,
-            open: 0,
-            since: now,
-            idle_since: now,
-        });
-        let address = self.addresses[address].clone();
-        self.outputs.push_back(DestinationOutput::Connect {
-            connection: id,
-            address,
-        });
-    }
-
-    fn connect_failed(&mut self, address: usize, now: Instant) {
-        self.next_address = address.wrapping_add(1) % self.addresses.len().max(1);
-        let wait = self
-            .hold_off
-            .map_or(RECONNECT_MIN, |(_, wait)| (wait * 2).min(RECONNECT_MAX));
-        // Another address may answer at once; only a whole round of failures waits.
-        let until = if self.next_address == 0 {
-            now + wait
-        } else {
-            now
-        };
-        self.hold_off = Some((until, if until == now { wait / 2 } else { wait }));
-        self.outputs.push_back(DestinationOutput::Resolve);
-        if until > now && self.connections.is_empty() {
-            self.fail_pending();
-        }
+        let free = |c: &Connection| c.state == State::Up && c.open < c.streams_max;
+        let free = self.connections.iter().enumerate().filter(|(_, c)| free(c));
+        let place = |c: &Connection| c.place.filter(|_| self.settings.spread);
+        let share = |c: &Connection| place(c).map(|place| self.addresses.share(place));
+        let (index, _) = free.min_by_key(|(_, c)| share(c))?;
+        Some(index)
     }
 
     fn fail_pending(&mut self) {
-        for attempt in self.pending.drain(..) {
-            self.outputs.push_back(DestinationOutput::Unsent {
-                attempt: attempt.id,
+        for Attempt { id: attempt, .. } in self.pending.drain(..) {
+            self.outputs
+                .push_back(DestinationOutput::Unsent { attempt });
+        }
+    }
+
+    /// Has a connection end once what is open on it has ended.
+    fn retire(&mut self, id: ConnectionId) {
+        if self.leave(id) {
+            self.outputs.push_back(DestinationOutput::Command {
+                connection: id,
+                command: ClientCommand::Drain,
             });
         }
     }
 
-    fn addresses_gone(&self, addresses: &[Address]) -> Vec<ConnectionId> {
-        let gone = |c: &&Connection| {
-            self.addresses
-                .get(c.address)
-                .is_none_or(|address| !addresses.contains(address))
+    /// A connection takes no more attempts. Says whether it did before.
+    fn leave(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.find(id) else {
+            return false;
         };
-        self.connections.iter().filter(gone).map(|c| c.id).collect()
+        if connection.state == State::Draining {
+            return false;
+        }
+        connection.state = State::Draining;
+        if let Some(place) = connection.place {
+            self.addresses.handle_left(place);
+        }
+        true
     }
 
-    fn retire(&mut self, id: ConnectionId) {
-        let Some(connection) = self.find(id) else {
-            return;
-        };
-        connection.state = State::Draining;
-        let command = ClientCommand::Drain;
-        self.outputs.push_back(DestinationOutput::Command {
-            connection: id,
-            command,
-        });
+    /// Connections that take attempts, or will.
+    fn live(&self) -> usize {
+        let live = |c: &&Connection| c.state != State::Draining;
+        self.connections.iter().filter(live).count()
+    }
+
+    fn connecting(&self) -> usize {
+        let connecting = |c: &&Connection| c.state == State::Connecting;
+        self.connections.iter().filter(connecting).count()
     }
 
     fn find(&mut self, id: ConnectionId) -> Option<&mut Connection> {

@@ -112,9 +112,10 @@ struct Window {
 }
 
 impl OutletSettings {
-    pub fn outlet(&self) -> Outlet {
+    /// `seed`: of the jitter in the connections' ages.
+    pub fn outlet(&self, seed: u64) -> Outlet {
         match self {
-            Self::Network(settings) => Outlet::Network(Box::new(Network::new(settings))),
+            Self::Network(settings) => Outlet::Network(Box::new(Network::new(settings, seed))),
             Self::File => Outlet::File,
             Self::Debug(verbosity) => Outlet::Debug(*verbosity),
             Self::Nop => Outlet::Nop,
@@ -157,7 +158,7 @@ impl Outlet {
 }
 
 impl Network {
-    fn new(settings: &NetworkSettings) -> Self {
+    fn new(settings: &NetworkSettings, seed: u64) -> Self {
         let framing = match settings.format {
             Format::GrpcProtobuf => Framing::Grpc,
             Format::HttpProtobuf | Format::HttpJson => Framing::Plain,
@@ -174,7 +175,11 @@ impl Network {
             queue: VecDeque::new(),
         };
         Self {
-            destination: Destination::new(settings.destination.clone(), settings.addresses.clone()),
+            destination: Destination::new(
+                settings.destination.clone(),
+                settings.addresses.clone(),
+                seed,
+            ),
             head: Rc::new(head),
             format: settings.format,
             encoding: settings.encoding,

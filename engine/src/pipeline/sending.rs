@@ -208,11 +208,13 @@ impl Pipeline {
                 DestinationOutput::Connect {
                     connection,
                     address,
+                    terms,
                 } => {
                     self.outputs.push_back(Output::Connect {
                         lane,
                         connection,
                         address,
+                        terms,
                     });
                 }
                 DestinationOutput::Command {

@@ -2,8 +2,10 @@
 
 use super::messages::{PeerMessage, Report};
 use super::{Shard, Stop};
+use crate::egress::destination::Terms;
 use crate::egress::lane::Conclusion;
 use crate::exchange::{Answer, ClientCommand, Failure, ServerCommand};
+use crate::net::client;
 use crate::pipeline::{Output, Pipeline};
 use crate::runtime::now;
 use crate::time::Instant;
@@ -28,9 +30,10 @@ impl Shard {
                 lane,
                 connection,
                 address,
+                terms,
             } => {
                 if let Some(settings) = &state.clients[lane.index()] {
-                    self.connect(connection, settings.clone(), address);
+                    self.connect(connection, on_terms(settings, terms), address);
                 }
             }
             Output::Command {
@@ -124,4 +127,14 @@ impl Shard {
                 .handle_written(attempt, done, now());
         }
     }
+}
+
+/// The lane's settings for one connection.
+fn on_terms(settings: &client::Settings, terms: Terms) -> client::Settings {
+    let mut settings = settings.clone();
+    settings.age_max = terms.age_max;
+    if let Some(keepalive) = &mut settings.keepalive {
+        keepalive.time = keepalive.time.saturating_mul(1 << terms.calmed);
+    }
+    settings
 }

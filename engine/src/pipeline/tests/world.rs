@@ -53,7 +53,7 @@ fn outlet(lane: usize) -> OutletSettings {
             streams_max: 100,
             spread: false,
             age_max: Duration::MAX,
-            idle_max: Duration::from_secs(30),
+            spare_idle_max: Duration::from_secs(30),
         },
         addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
         method: Method::POST,
