@@ -1,11 +1,14 @@
 //! From a configuration to what each shard is told: every number divided, every name made an index.
 //!
 //! Configured numbers (`queue_size`, `num_consumers`, memory) are totals of the process. Each shard
-//! gets its share; an exporter with fewer consumers than shards, and one that writes a file or the
-//! console, sends from one home shard.
+//! gets its share; an exporter with fewer consumers or connections than shards, and one that writes
+//! a file or the console, sends from one home shard.
 
 mod clients;
+mod division;
 mod listeners;
+#[cfg(test)]
+mod tests;
 
 pub use listeners::ListenerPlan;
 
@@ -18,15 +21,16 @@ use crate::flow::BackoffRule;
 use crate::net::client;
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::telemetry::{Labels, LaneLabels, ReceiverLabels};
-use crate::units::{LaneId, ShardId};
+use crate::units::LaneId;
+use division::Division;
 use std::time::Duration;
 use tailrace_codec::Signal;
 
 /// What the control thread makes shards from.
 #[derive(Debug)]
 pub struct Assembly {
-    /// The same for every shard.
-    pub pipeline: PipelineSettings,
+    /// By shard.
+    pub pipelines: Vec<PipelineSettings>,
     pub listeners: Vec<ListenerPlan>,
     /// By lane; `None` for exporters without a network.
     pub clients: Vec<Option<client::Settings>>,
@@ -48,27 +52,12 @@ pub struct Name {
 /// Divides a configuration among `shards` shards, each of which may hold what `limits` says.
 pub fn assemble(config: &Config, shards: usize, limits: &ShardLimits) -> Assembly {
     let lanes = &config.lanes;
-    let pipeline = PipelineSettings {
-        credit_bytes: limits.credit.0,
-        credit_high: limits.credit_high.0,
-        connections_max: limits.connections_max as usize,
-        listeners: config.listeners.iter().map(listeners::settings).collect(),
-        lanes: lanes
-            .iter()
-            .map(|lane| lane_settings(lane, shards, limits))
-            .collect(),
-        outlets: (0..)
-            .zip(lanes)
-            .map(|(id, lane)| outlet(LaneId(id), lane, shards))
-            .collect(),
-        homes: (0..)
-            .zip(lanes)
-            .map(|(id, lane)| home(id, lane, shards))
-            .collect(),
-    };
+    let pipelines: Vec<_> = Division::of(shards)
+        .map(|division| pipeline(config, division, limits))
+        .collect();
     Assembly {
-        labels: labels(config, &pipeline.listeners),
-        pipeline,
+        labels: labels(config, &pipelines[0].listeners),
+        pipelines,
         listeners: config.listeners.iter().map(ListenerPlan::new).collect(),
         clients: lanes.iter().map(clients::settings).collect(),
         names: lanes.iter().map(name).collect(),
@@ -76,8 +65,29 @@ pub fn assemble(config: &Config, shards: usize, limits: &ShardLimits) -> Assembl
     }
 }
 
-fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> LaneSettings {
-    let shards = shards as u64;
+fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> PipelineSettings {
+    let lanes = || (0..).map(LaneId).zip(&config.lanes);
+    PipelineSettings {
+        credit_bytes: limits.credit.0,
+        credit_high: limits.credit_high.0,
+        connections_max: limits.connections_max as usize,
+        listeners: config.listeners.iter().map(listeners::settings).collect(),
+        lanes: lanes()
+            .map(|(id, lane)| lane_settings(id, lane, division, limits))
+            .collect(),
+        outlets: lanes()
+            .map(|(id, lane)| outlet(id, lane, division))
+            .collect(),
+        homes: lanes().map(|(id, lane)| division.home(id, lane)).collect(),
+    }
+}
+
+fn lane_settings(
+    id: LaneId,
+    lane: &LaneConfig,
+    division: Division,
+    limits: &ShardLimits,
+) -> LaneSettings {
     // Profiles are not merged: each request carries a dictionary that its samples point into.
     let merges = lane.signal != Signal::Profiles;
     let batching = lane
@@ -96,10 +106,11 @@ fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> Lane
         });
     LaneSettings {
         signal: lane.signal,
-        slots: u64::from(lane.queue.num_consumers).div_ceil(shards) as usize,
+        slots: division.slots(id, lane),
         queue: QueueLimit {
             sizer: lane.queue.sizer,
-            max: lane.queue.size.div_ceil(shards),
+            // Nothing fits a queue of none, and an empty one takes a request of any size.
+            max: division.part(id, lane.queue.size).max(1),
             bytes_max: limits.lane.0,
             block_on_overflow: lane.queue.block_on_overflow,
         },
@@ -120,23 +131,10 @@ fn lane_settings(lane: &LaneConfig, shards: usize, limits: &ShardLimits) -> Lane
     }
 }
 
-/// The home shards of different exporters differ, so that no shard is home to all.
-fn home(id: u32, lane: &LaneConfig, shards: usize) -> Option<ShardId> {
-    let shards = u32::try_from(shards).unwrap_or(u32::MAX);
-    let single = match &lane.kind {
-        ExporterConfig::File(_) | ExporterConfig::Debug(_) => true,
-        ExporterConfig::OtlpGrpc(_) | ExporterConfig::OtlpHttp(_) => {
-            lane.queue.num_consumers < shards
-        }
-        ExporterConfig::Nop => false,
-    };
-    single.then_some(ShardId(id % shards))
-}
-
-fn outlet(id: LaneId, lane: &LaneConfig, shards: usize) -> OutletSettings {
+fn outlet(id: LaneId, lane: &LaneConfig, division: Division) -> OutletSettings {
     match &lane.kind {
-        ExporterConfig::OtlpGrpc(config) => clients::grpc(id, lane, config, shards),
-        ExporterConfig::OtlpHttp(config) => clients::http(id, lane, config, shards),
+        ExporterConfig::OtlpGrpc(config) => clients::grpc(id, lane, config, division),
+        ExporterConfig::OtlpHttp(config) => clients::http(id, lane, config, division),
         ExporterConfig::Debug(config) => OutletSettings::Debug(config.verbosity),
         ExporterConfig::File(_) => OutletSettings::File,
         ExporterConfig::Nop => OutletSettings::Nop,

@@ -113,6 +113,8 @@ pub struct Pipeline {
     /// Complete requests that wait for room in a queue that blocks.
     blocked: VecDeque<Blocked>,
     balance: Balance,
+    /// By shard: the batches it was given and has not handed back.
+    handed_over: Vec<usize>,
     drain_rate: DrainRate,
     random: Random,
     decompressor: Decompressor,
@@ -166,6 +168,7 @@ impl Pipeline {
             attempts: Slab::new(),
             blocked: VecDeque::new(),
             balance: Balance::default(),
+            handed_over: Vec::new(),
             drain_rate: DrainRate::default(),
             random: Random::new(seed),
             decompressor: Decompressor::new(),
@@ -201,7 +204,8 @@ impl Pipeline {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) though nothing happened.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let lanes = self.lanes.iter().filter_map(Lane::next_timeout);
+        let lanes = (0..self.lanes.len()).filter(|&lane| !self.is_held_up(lane));
+        let lanes = lanes.filter_map(|lane| self.lanes[lane].next_timeout());
         let outlets = self.outlets.iter().filter_map(|outlet| match outlet {
             Outlet::Network(network) => network.destination.next_timeout(),
             Outlet::File | Outlet::Debug(_) | Outlet::Nop => None,

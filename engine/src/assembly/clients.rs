@@ -1,5 +1,6 @@
 //! Network exporters: request heads built once, and how their connections behave.
 
+use super::division::Division;
 use crate::config::{
     Balancer, Compression, ConnectionsConfig, ExporterConfig, HttpEncoding, HttpVersion,
     KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Secret, Target,
@@ -40,7 +41,7 @@ pub(super) fn grpc(
     id: LaneId,
     lane: &LaneConfig,
     config: &OtlpGrpcConfig,
-    shards: usize,
+    division: Division,
 ) -> OutletSettings {
     let (encoding, level) = encoding(config.compression, Framing::Grpc);
     let mut headers = extra_headers(&config.headers);
@@ -56,7 +57,7 @@ pub(super) fn grpc(
     network(
         id,
         lane,
-        shards,
+        division,
         Kind {
             target: &config.target,
             balancer: config.balancer,
@@ -76,7 +77,7 @@ pub(super) fn http(
     id: LaneId,
     lane: &LaneConfig,
     config: &OtlpHttpConfig,
-    shards: usize,
+    division: Division,
 ) -> OutletSettings {
     let (encoding, level) = encoding(config.compression, Framing::Plain);
     let mut headers = extra_headers(&config.headers);
@@ -108,7 +109,7 @@ pub(super) fn http(
     network(
         id,
         lane,
-        shards,
+        division,
         Kind {
             target: &config.target,
             balancer: config.balancer,
@@ -138,10 +139,9 @@ struct Kind<'a> {
     timeout: Duration,
 }
 
-fn network(id: LaneId, lane: &LaneConfig, shards: usize, kind: Kind<'_>) -> OutletSettings {
-    let consumers = lane.queue.num_consumers as usize;
-    let homed = consumers < shards;
-    let connections_max = (kind.connections.max as usize).div_ceil(if homed { 1 } else { shards });
+fn network(id: LaneId, lane: &LaneConfig, division: Division, kind: Kind<'_>) -> OutletSettings {
+    let homed = division.home(id, lane).is_some();
+    let connections_max = division.connections(id, lane, kind.connections.max);
     let addresses = match kind.target {
         Target::Address(address) => vec![Address::Tcp(*address)],
         Target::Unix(path) => vec![Address::Unix(path.clone())],
@@ -164,7 +164,7 @@ fn network(id: LaneId, lane: &LaneConfig, shards: usize, kind: Kind<'_>) -> Outl
         encoding: kind.encoding,
         level: kind.level,
         timeout: kind.timeout,
-        window: homed.then_some(consumers),
+        window: homed.then_some(lane.queue.num_consumers as usize),
     }))
 }
 

@@ -7,6 +7,7 @@ use super::{Command, Control, Outcome, ShardLink};
 use crate::assembly::{Assembly, assemble};
 use crate::config::limits::{LimitFault, Limits, Machine, ShardLimits};
 use crate::config::{Config, ListenAddress};
+use crate::egress::balance::HANDED_OVER_MAX;
 use crate::exchange::Address;
 use crate::runtime::{
     Blocked, Bound, Consumer, Producer, Requested, RuntimeKind, bind, choose, probe, ring, run,
@@ -28,8 +29,9 @@ pub(super) const SHUTDOWN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// Orders, reports and commands that may wait in a ring.
 const CONTROL_SLOTS: usize = 1024;
 
-/// Batches that may be on their way between two shards, and as many verdicts back.
-const PEER_SLOTS: usize = 256;
+/// Batches on their way from one shard to another and verdicts on what came from there: they fill
+/// half of it, the rest is for connections of Unix sockets.
+const PEER_SLOTS: usize = 4 * HANDED_OVER_MAX;
 
 /// What the host decides beside the configuration.
 #[derive(Debug, Clone, Default)]
@@ -235,7 +237,8 @@ fn start_shards(
         let id = ShardId(u32::try_from(index).unwrap_or(u32::MAX));
         let (orders, order_inbox) = ring(CONTROL_SLOTS);
         let (reports, report_inbox) = ring(CONTROL_SLOTS);
-        let homes = assembly.pipeline.homes.iter();
+        let pipeline = &assembly.pipelines[index];
+        let homes = pipeline.homes.iter();
         let at_home = |home: &Option<ShardId>| home.unwrap_or(id) == id;
         let writers = homes.zip(&assembly.files);
         let writers = writers.map(|(home, file)| file.clone().filter(|_| at_home(home)));
@@ -243,7 +246,7 @@ fn start_shards(
             id,
             // Shards must not jitter in step.
             seed: 0x9e37_79b9_7f4a_7c15 ^ (u64::from(id.0) << 32) ^ u64::from(std::process::id()),
-            pipeline: assembly.pipeline.clone(),
+            pipeline: pipeline.clone(),
             servers: assembly
                 .listeners
                 .iter()

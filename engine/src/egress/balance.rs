@@ -8,6 +8,10 @@
 
 use crate::units::ShardId;
 
+/// Batches that one shard may have given to another and not got back: with as many the other way
+/// and their verdicts they fill half of the ring between the two, so that it is never full of them.
+pub const HANDED_OVER_MAX: usize = 64;
+
 /// Busy time of a shard in thousandths.
 pub type BusyPermille = u32;
 

@@ -2,6 +2,7 @@
 
 use super::{Output, Pipeline};
 use crate::delivery::{self, Sent as WasSent, Verdict};
+use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput};
 use crate::egress::lane::{BatchId, Conclusion, Context, Outcome};
 use crate::egress::outlet::{Outlet, Parcel, Sent};
@@ -23,6 +24,8 @@ pub(super) struct InFlight {
     wire_bytes: u64,
     /// Whether this shard's outlet sends it.
     sent_here: bool,
+    /// The shard that sends it, if it is another.
+    given_to: Option<ShardId>,
 }
 
 /// Whose batch an attempt sends.
@@ -36,10 +39,23 @@ impl Pipeline {
     /// Forms what batches can be formed and sends them.
     pub(super) fn send_batches(&mut self, now: Instant) {
         for index in 0..self.lanes.len() {
-            while let Some(batch) = self.lanes[index].poll_send(&mut self.store, now) {
+            while !self.is_held_up(index)
+                && let Some(batch) = self.lanes[index].poll_send(&mut self.store, now)
+            {
                 self.dispatch(lane_id(index), batch, now);
             }
         }
+    }
+
+    /// Whether a lane's home is another shard that has as much as it may be given.
+    pub(super) fn is_held_up(&self, lane: usize) -> bool {
+        let home = self.settings.homes[lane];
+        home.is_some_and(|home| home != self.shard && !self.may_hand_over(home))
+    }
+
+    fn may_hand_over(&self, to: ShardId) -> bool {
+        let given = self.handed_over.get(to.index()).copied();
+        given.unwrap_or_default() < HANDED_OVER_MAX
     }
 
     fn dispatch(&mut self, lane: LaneId, batch: BatchId, now: Instant) {
@@ -54,11 +70,17 @@ impl Pipeline {
                 self.balance.next_peer()
             }
         };
-        let to = home.or_else(peer).filter(|to| *to != self.shard);
+        let peer = home.is_none().then(peer).flatten();
+        let peer = peer.filter(|peer| self.may_hand_over(*peer));
+        let to = home.or(peer).filter(|to| *to != self.shard);
         let attempt = self.track(lane, Origin::Own(batch), &parcel);
         match to {
             Some(to) => {
                 self.lanes[lane.index()].hand_over(batch);
+                let shards = self.handed_over.len().max(to.index() + 1);
+                self.handed_over.resize(shards, 0);
+                self.handed_over[to.index()] += 1;
+                self.attempts[attempt.index()].given_to = Some(to);
                 self.outputs.push_back(Output::HandOver {
                     to,
                     lane,
@@ -100,6 +122,9 @@ impl Pipeline {
     ) {
         if let Some(in_flight) = self.attempts.get_mut(attempt.index()) {
             in_flight.wire_bytes = wire_bytes;
+            if let Some(shard) = in_flight.given_to.take() {
+                self.handed_over[shard.index()] -= 1;
+            }
             self.conclude(attempt, conclusion, now);
         }
     }
@@ -374,6 +399,7 @@ impl Pipeline {
             items,
             wire_bytes,
             sent_here: false,
+            given_to: None,
         };
         let index = self.attempts.insert(in_flight);
         AttemptId(u32::try_from(index).expect("bounded by the lanes' slots"))

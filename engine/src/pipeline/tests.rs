@@ -2,4 +2,5 @@
 
 mod delivery;
 mod flow;
+mod home;
 mod world;

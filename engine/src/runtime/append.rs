@@ -100,19 +100,86 @@ fn write_all(
     waiting: &mpsc::Receiver<Vec<Bytes>>,
     finished: Producer<io::Result<()>>,
 ) {
+    let mut is_torn = false;
     while let Ok(batch) = waiting.recv() {
         let written = match &mut writer {
-            Writer::Stdout => write(&mut io::stdout().lock(), &batch),
-            Writer::File(file) => write(file, &batch),
+            Writer::Stdout => write(&mut io::stdout().lock(), &batch, &mut is_torn),
+            Writer::File(file) => write(file, &batch, &mut is_torn),
         };
         // The ring has room for the answers of all batches under way: it cannot be full.
         let _ = finished.send(written);
     }
 }
 
-fn write(target: &mut impl Write, batch: &[Bytes]) -> io::Result<()> {
-    for bytes in batch {
-        target.write_all(bytes)?;
+/// `is_torn`: the last batch was written in part. Its line is ended first, so that what comes after
+/// a full disk can be read.
+fn write(target: &mut impl Write, batch: &[Bytes], is_torn: &mut bool) -> io::Result<()> {
+    let line_end = Bytes::from_static(b"\n");
+    let line_end = is_torn.then_some(&line_end);
+    for bytes in line_end.into_iter().chain(batch) {
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            match target.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            *is_torn = true;
+        }
     }
-    target.flush()
+    target.flush()?;
+    *is_torn = false;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Disk {
+        room: usize,
+        bytes: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room);
+            if taken == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= taken;
+            self.bytes.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_tore_does_not_spoil_the_next() {
+        let mut disk = Disk {
+            room: 7,
+            bytes: Vec::new(),
+        };
+        let mut is_torn = false;
+        let line = |text: &'static str| [Bytes::from_static(text.as_bytes())];
+        write(&mut disk, &line("one\n"), &mut is_torn).expect("room for it");
+        for _ in 0..2 {
+            let full = write(&mut disk, &line("three\n"), &mut is_torn);
+            assert_eq!(full.map_err(|e| e.kind()), Err(io::ErrorKind::StorageFull));
+        }
+        disk.room = 100;
+        write(&mut disk, &line("four\n"), &mut is_torn).expect("room for it");
+        assert_eq!(disk.bytes, b"one\nthr\nfour\n");
+        // Nothing of it written: nothing to end.
+        disk.room = 0;
+        assert!(write(&mut disk, &line("five\n"), &mut is_torn).is_err());
+        disk.room = 100;
+        write(&mut disk, &line("six\n"), &mut is_torn).expect("room for it");
+        assert_eq!(disk.bytes, b"one\nthr\nfour\nsix\n");
+    }
 }

@@ -7,11 +7,11 @@ use crate::egress::lane::Conclusion;
 use crate::exchange::{Answer, ClientCommand, Failure, ServerCommand};
 use crate::net::client;
 use crate::pipeline::{Output, Pipeline};
-use crate::runtime::now;
+use crate::runtime::{now, sleep, spawn};
 use crate::time::Instant;
-use crate::units::ConnectionId;
+use crate::units::{ConnectionId, ShardId};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 impl Shard {
     pub(super) fn perform(&self, output: Output, pipeline: &mut Pipeline, now: Instant) {
@@ -53,9 +53,7 @@ impl Shard {
                 }
             }
             Output::Print { attempt, text } => {
-                if !state.writers.borrow_mut().print(attempt, text) {
-                    pipeline.handle_written(attempt, false, now);
-                }
+                state.writers.borrow_mut().print(attempt, text);
             }
             Output::HandOver {
                 to,
@@ -84,13 +82,28 @@ impl Shard {
                     conclusion,
                     wire_bytes,
                 };
-                // The ring back has a slot for every parcel that came: it cannot be full, and a
-                // peer that is gone waits for nothing.
-                if state.peers.send(to, message).is_err() && state.stop.get() == Stop::No {
-                    tracing::error!(shard = to.0, "a verdict could not be handed back");
+                if let Err(message) = state.peers.send(to, message) {
+                    self.hand_back_later(to, message);
                 }
             }
         }
+    }
+
+    /// The ring has room for every verdict, but connections of a Unix socket may have filled it. A
+    /// peer that is gone waits for nothing.
+    fn hand_back_later(&self, to: ShardId, message: PeerMessage) {
+        const PAUSE: Duration = Duration::from_millis(1);
+        let shard = self.clone();
+        spawn(async move {
+            let mut message = message;
+            while shard.0.stop.get() != Stop::Done {
+                sleep(PAUSE).await;
+                match shard.0.peers.send(to, message) {
+                    Ok(()) => return,
+                    Err(full) => message = full,
+                }
+            }
+        });
     }
 
     /// A connection may have ended between the decision to send on it and this turn: what was to be

@@ -18,11 +18,13 @@ pub(super) struct Writers {
     console: Writer,
 }
 
-/// An appender answers in order, so the attempts it owes an answer are a queue.
+/// An appender answers in order, so the attempts it owes an answer are a queue. What it has no room
+/// for waits as well: the lanes' slots bound how much that is.
 #[derive(Debug)]
 struct Writer {
     appender: Appender,
     waiting: VecDeque<AttemptId>,
+    backlog: VecDeque<Bytes>,
 }
 
 impl Writers {
@@ -37,14 +39,14 @@ impl Writers {
         })
     }
 
-    /// Hands bytes to the lane's file; `false` where too much waits already.
+    /// Hands bytes to the lane's file; `false` where this shard has none.
     pub fn append(&mut self, lane: LaneId, attempt: AttemptId, bytes: Bytes) -> bool {
         let file = self.files[lane.index()].as_mut();
-        file.is_some_and(|file| file.append(attempt, bytes))
+        file.map(|file| file.append(attempt, bytes)).is_some()
     }
 
-    pub fn print(&mut self, attempt: AttemptId, text: String) -> bool {
-        self.console.append(attempt, text.into())
+    pub fn print(&mut self, attempt: AttemptId, text: String) {
+        self.console.append(attempt, text.into());
     }
 
     /// The next attempt that has been written, or not.
@@ -58,7 +60,12 @@ impl Writers {
                 if let Err(error) = &result {
                     tracing::warn!(%error, "an exporter could not write");
                 }
+                writer.refill();
                 if let Some(attempt) = writer.waiting.pop_front() {
+                    if writer.waiting.is_empty() {
+                        // What is left was answered by the end of the writer's thread.
+                        writer.backlog.clear();
+                    }
                     return Poll::Ready((attempt, result.is_ok()));
                 }
             }
@@ -85,14 +92,25 @@ impl Writer {
         Ok(Self {
             appender: Appender::open(target)?,
             waiting: VecDeque::new(),
+            backlog: VecDeque::new(),
         })
     }
 
-    fn append(&mut self, attempt: AttemptId, bytes: Bytes) -> bool {
-        let taken = self.appender.append(vec![bytes]).is_ok();
-        if taken {
-            self.waiting.push_back(attempt);
+    fn append(&mut self, attempt: AttemptId, bytes: Bytes) {
+        self.waiting.push_back(attempt);
+        self.backlog.push_back(bytes);
+        self.refill();
+    }
+
+    /// Gives the appender what it takes.
+    fn refill(&mut self) {
+        while let Some(bytes) = self.backlog.pop_front() {
+            if let Err(mut full) = self.appender.append(vec![bytes]) {
+                self.backlog.extend(full.pop());
+                // One back in front: the order is that of `waiting`.
+                self.backlog.rotate_right(1);
+                return;
+            }
         }
-        taken
     }
 }

@@ -6,11 +6,12 @@ use crate::flow::{Backoff, BackoffRule, Next, Random};
 use crate::time::Instant;
 use slab::Slab;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A batch that holds a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(u32);
 
 /// What the pieces of a batch that was taken apart have in common.
@@ -53,12 +54,15 @@ struct Slot {
 /// it backs off like any other.
 const AT_ONCE_MAX: u8 = 3;
 
-/// The slots of one lane. Cost: the due batch is found by a walk over the slots, of which there
-/// are as many as the exporter has consumers (10 by default).
+/// The slots of one lane. Memory: for the batches on their way, not for `max`, which is without
+/// limit where the exporter's queue is off. Cost: log(n) in the batches that back off.
+///
+/// Invariant: `due` holds the slots with a `due`, and nothing else.
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Slab<Slot>,
     max: usize,
+    due: BTreeSet<(Instant, BatchId)>,
 }
 
 impl Slots {
@@ -66,6 +70,7 @@ impl Slots {
         Self {
             slots: Slab::new(),
             max,
+            due: BTreeSet::new(),
         }
     }
 
@@ -90,6 +95,7 @@ impl Slots {
     }
 
     pub fn vacate(&mut self, id: BatchId) -> Batch {
+        self.set_due(id, None);
         self.slots.remove(id.0 as usize).batch
     }
 
@@ -126,11 +132,18 @@ impl Slots {
         let backoff = slot
             .backoff
             .get_or_insert_with(|| Backoff::start(rule, first_try));
-        slot.due = match backoff.handle_failure(rule, after, now, random) {
-            Next::At(due) => Some(due),
-            Next::Exhausted => None,
-        };
-        slot.due.is_some()
+        match backoff.handle_failure(rule, after, now, random) {
+            Next::At(due) => {
+                self.set_due(id, Some(due));
+                true
+            }
+            Next::Exhausted => false,
+        }
+    }
+
+    /// Sends a batch again a moment later, which is no failure and costs no try.
+    pub fn postpone(&mut self, id: BatchId, due: Instant) {
+        self.set_due(id, Some(due));
     }
 
     pub fn may_retry_at_once(&self, id: BatchId) -> bool {
@@ -140,28 +153,36 @@ impl Slots {
     /// Sends a batch again at once, outside its backoff.
     pub fn make_due(&mut self, id: BatchId, now: Instant) {
         let slot = &mut self.slots[id.0 as usize];
-        slot.due = Some(now);
         slot.at_once = slot.at_once.saturating_sub(1);
+        self.set_due(id, Some(now));
     }
 
     /// A batch whose backoff is over, back on its way.
     pub fn take_due(&mut self, now: Instant) -> Option<BatchId> {
-        let due = |slot: &Slot| slot.due.is_some_and(|due| due <= now);
-        let (index, slot) = self.slots.iter_mut().find(|(_, slot)| due(slot))?;
-        slot.due = None;
-        Some(BatchId(u32::try_from(index).expect("bounded by the slots")))
+        let (_, id) = self.due.first().copied().filter(|(due, _)| *due <= now)?;
+        self.set_due(id, None);
+        Some(id)
     }
 
     pub fn next_due(&self) -> Option<Instant> {
-        self.slots.iter().filter_map(|(_, slot)| slot.due).min()
+        self.due.first().map(|(due, _)| *due)
     }
 
     /// Ends every backoff.
     pub fn all_due(&mut self) {
-        for (_, slot) in &mut self.slots {
-            if slot.due.is_some() {
-                slot.due = Some(Instant(0));
-            }
+        for (_, id) in std::mem::take(&mut self.due) {
+            self.slots[id.0 as usize].due = None;
+            self.set_due(id, Some(Instant(0)));
+        }
+    }
+
+    fn set_due(&mut self, id: BatchId, due: Option<Instant>) {
+        let slot = &mut self.slots[id.0 as usize];
+        if let Some(due) = std::mem::replace(&mut slot.due, due) {
+            self.due.remove(&(due, id));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, id));
         }
     }
 }

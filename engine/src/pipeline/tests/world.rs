@@ -2,8 +2,8 @@
 
 use crate::batch::Sizer;
 use crate::egress::destination::DestinationSettings;
-use crate::egress::lane::{LaneSettings, QueueLimit};
-use crate::egress::outlet::{Format, NetworkSettings, OutletSettings};
+use crate::egress::lane::{Conclusion, LaneSettings, QueueLimit};
+use crate::egress::outlet::{Format, NetworkSettings, OutletSettings, Parcel};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
 use crate::ingress::{Protocol, Receiver, Signals};
@@ -45,7 +45,7 @@ pub fn lane() -> LaneSettings {
     }
 }
 
-fn outlet(lane: usize) -> OutletSettings {
+fn outlet(lane: usize, window: Option<usize>) -> OutletSettings {
     OutletSettings::Network(Box::new(NetworkSettings {
         destination: DestinationSettings {
             lane: LaneId(lane as u32),
@@ -63,7 +63,7 @@ fn outlet(lane: usize) -> OutletSettings {
         encoding: Encoding::Identity,
         level: Level::DEFAULT,
         timeout: Duration::from_secs(5),
-        window: None,
+        window,
     }))
 }
 
@@ -77,6 +77,9 @@ pub struct World {
     /// What was sent to each lane's destination, in order: the span names of each request.
     pub sent: Vec<(usize, Vec<String>)>,
     pub script: Script,
+    /// What was handed over, and whose verdicts were handed back.
+    pub given: Vec<AttemptId>,
+    pub handed_back: Vec<u32>,
     connection: ConnectionId,
     lane_of: Vec<(ConnectionId, usize)>,
     connects: VecDeque<(ConnectionId, usize)>,
@@ -89,6 +92,26 @@ impl World {
     }
 
     pub fn with_credit(lanes: Vec<LaneSettings>, credit: u64) -> Self {
+        let homes = vec![None; lanes.len()];
+        Self::build(lanes, homes, credit, None)
+    }
+
+    /// As shard 0 of several, with these homes.
+    pub fn with_homes(lanes: Vec<LaneSettings>, homes: Vec<Option<ShardId>>) -> Self {
+        Self::build(lanes, homes, 64 << 20, None)
+    }
+
+    /// The home of one lane, which sends `window` at once.
+    pub fn windowed(window: usize) -> Self {
+        Self::build(vec![lane()], vec![Some(ShardId(0))], 64 << 20, Some(window))
+    }
+
+    fn build(
+        lanes: Vec<LaneSettings>,
+        homes: Vec<Option<ShardId>>,
+        credit: u64,
+        window: Option<usize>,
+    ) -> Self {
         let ids: Vec<_> = (0..lanes.len()).map(|lane| LaneId(lane as u32)).collect();
         let receiver = Receiver {
             protocol: Protocol::Grpc,
@@ -104,8 +127,8 @@ impl World {
                 receiver,
                 routes: [ids, vec![], vec![], vec![]],
             }],
-            outlets: (0..lanes.len()).map(outlet).collect(),
-            homes: vec![None; lanes.len()],
+            outlets: (0..lanes.len()).map(|lane| outlet(lane, window)).collect(),
+            homes,
             lanes,
         };
         let mut pipeline = Pipeline::new(Rc::new(settings), ShardId(0), 7);
@@ -119,6 +142,8 @@ impl World {
             replies: Vec::new(),
             sent: Vec::new(),
             script: Box::new(|_, _| Some(ok())),
+            given: Vec::new(),
+            handed_back: Vec::new(),
             connection,
             lane_of: Vec::new(),
             connects: VecDeque::new(),
@@ -192,10 +217,30 @@ impl World {
                     command,
                 } => self.command(connection, command),
                 Output::Resolve { .. } | Output::Print { .. } | Output::Append { .. } => {}
-                Output::HandOver { .. } | Output::HandBack { .. } => unreachable!("one shard"),
+                Output::HandOver { attempt, .. } => self.given.push(attempt),
+                Output::HandBack { attempt, .. } => self.handed_back.push(attempt.0),
             }
         }
         self.check();
+    }
+
+    /// The other shard says how what it was given ended.
+    pub fn hand_back(&mut self, attempt: AttemptId, conclusion: Conclusion) {
+        let now = self.now;
+        self.pipeline.handle_hand_back(attempt, conclusion, 1, now);
+        self.turn();
+    }
+
+    /// Another shard hands a batch over.
+    pub fn parcel(&mut self, attempt: u32, names: &[&str]) {
+        let parcel = Parcel {
+            signal: Signal::Traces,
+            body: Rope::from(Bytes::from(encode(names))),
+            items: names.len() as u64,
+        };
+        let (from, attempt) = (ShardId(1), AttemptId(attempt));
+        self.pipeline
+            .handle_parcel(from, LaneId(0), attempt, parcel, self.now);
     }
 
     /// Lets time pass, a timeout at a time.
