@@ -78,7 +78,9 @@ fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> Pipeli
         outlets: lanes()
             .map(|(id, lane)| outlet(id, lane, division))
             .collect(),
-        homes: lanes().map(|(id, lane)| division.home(id, lane)).collect(),
+        homes: lanes()
+            .map(|(id, lane)| division.home(same_file(config, lane).unwrap_or(id), lane))
+            .collect(),
     }
 }
 
@@ -155,6 +157,17 @@ fn name(lane: &LaneConfig) -> Option<Name> {
         }),
         Target::Address(_) | Target::Unix(_) => None,
     }
+}
+
+/// The first lane that writes the same file: all that do have one home, which opens it once.
+fn same_file(config: &Config, lane: &LaneConfig) -> Option<LaneId> {
+    let path = file(lane)?.path;
+    let writes = |lane: &LaneConfig| file(lane).is_some_and(|file| file.path == path);
+    let (first, _) = (0..)
+        .map(LaneId)
+        .zip(&config.lanes)
+        .find(|(_, lane)| writes(lane))?;
+    Some(first)
 }
 
 fn file(lane: &LaneConfig) -> Option<FileConfig> {

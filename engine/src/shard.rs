@@ -87,7 +87,13 @@ impl Shard {
             writers,
             ..
         } = plan;
-        let writers = RefCell::new(Writers::open(writers)?);
+        let writers = match Writers::open(writers) {
+            Ok(writers) => RefCell::new(writers),
+            Err(error) => {
+                let _ = plan.started.send(Err(error));
+                return Ok(());
+            }
+        };
         let shard = Self(Rc::new(State {
             id,
             pipeline: RefCell::new(Pipeline::new(Rc::new(pipeline), id, seed)),
@@ -109,7 +115,9 @@ impl Shard {
             spawn(async move { shard.accept(listener, &acceptor, alone).await });
         }
         // Who started the shards waits for this, and only while they start.
-        let _ = plan.started.send(());
+        let _ = plan.started.send(Ok(()));
+        // Dropped as well: once nobody holds it, those who did not serve are known.
+        drop(plan.started);
         let mut orders = Some(plan.orders);
         let mut inboxes = plan.inboxes;
         let mut timer = Timer::new();

@@ -5,6 +5,7 @@ mod attacks;
 mod backend_restart;
 mod config_errors;
 mod fan_out;
+mod file_exporter;
 mod forward_grpc;
 mod forward_http;
 mod metrics_and_health;

@@ -46,7 +46,9 @@ impl Failure {
         let code = match error {
             StartError::Runtime(_) | StartError::Memory(_) => Self::CONFIG,
             StartError::Listen { .. } => Self::UNAVAILABLE,
-            StartError::Thread(_) | StartError::Shards { .. } => Self::SYSTEM,
+            StartError::Thread(_) | StartError::Shard(_) | StartError::Shards { .. } => {
+                Self::SYSTEM
+            }
         };
         Self {
             code,

@@ -59,6 +59,8 @@ pub enum StartError {
         error: io::Error,
     },
     Thread(io::Error),
+    /// What a shard needs cannot be had, such as an exporter's file.
+    Shard(io::Error),
     /// Shards that ended while they started; the log says why.
     Shards {
         failed: usize,
@@ -82,6 +84,7 @@ impl fmt::Display for StartError {
                 Ok(())
             }
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
+            Self::Shard(error) => write!(f, "{error}"),
             Self::Shards { failed } => {
                 write!(
                     f,
@@ -279,7 +282,11 @@ fn start_shards(
     }
     drop(started);
     // A shard that ends while it starts drops its sender: then fewer answer than were started.
-    let serve = serving.iter().take(count).count();
+    let mut serve = 0;
+    for outcome in serving.iter().take(count) {
+        outcome.map_err(StartError::Shard)?;
+        serve += 1;
+    }
     if serve < count {
         return Err(StartError::Shards {
             failed: count - serve,

@@ -44,7 +44,8 @@ impl Appender {
                 let mut options = OpenOptions::new();
                 // `append` writes at the end also when somebody rotates the file by truncating it.
                 let file = options.append(true).create(true).open(path)?;
-                if *truncate {
+                // A device or a pipe has no length.
+                if *truncate && file.metadata()?.is_file() {
                     file.set_len(0)?;
                 }
                 Writer::File(file)

@@ -10,6 +10,7 @@ use crate::runtime::{Consumer, Producer};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 use crate::units::{AttemptId, LaneId, ListenerId, ShardId};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -29,8 +30,8 @@ pub struct ShardPlan {
     pub listeners: Vec<(ListenerId, socket2::Socket)>,
     /// By lane: the file it writes; filled in on its home shard alone.
     pub writers: Vec<Option<FileConfig>>,
-    /// Told once, when the shard serves.
-    pub started: SyncSender<()>,
+    /// Told once, when the shard serves, or why it does not.
+    pub started: SyncSender<io::Result<()>>,
     pub orders: Consumer<Order>,
     pub inboxes: Vec<Consumer<PeerMessage>>,
     pub peers: Peers,

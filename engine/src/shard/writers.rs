@@ -8,13 +8,15 @@ use std::collections::VecDeque;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 
-/// One appender for each lane that has a file, and one for the console.
+/// One writer for each file, and one for the console.
 #[derive(Debug)]
 pub(super) struct Writers {
-    /// By lane.
-    files: Vec<Option<Writer>>,
+    files: Vec<(PathBuf, Writer)>,
+    /// By lane: its place in `files`. Lanes that write the same file share it.
+    file_of: Vec<Option<usize>>,
     console: Writer,
 }
 
@@ -30,19 +32,39 @@ struct Writer {
 impl Writers {
     /// `files` by lane. Makes directories and files where the configuration says so.
     pub fn open(files: Vec<Option<FileConfig>>) -> io::Result<Self> {
-        let files = files
-            .into_iter()
-            .map(|file| file.map(open_file).transpose());
-        Ok(Self {
-            files: files.collect::<io::Result<_>>()?,
+        let mut writers = Self {
+            files: Vec::new(),
+            file_of: Vec::new(),
             console: Writer::open(&Target::Stdout)?,
-        })
+        };
+        for file in files {
+            let place = file.map(|file| writers.place(file)).transpose()?;
+            writers.file_of.push(place);
+        }
+        Ok(writers)
+    }
+
+    fn place(&mut self, file: FileConfig) -> io::Result<usize> {
+        let open = self.files.iter().position(|(path, _)| *path == file.path);
+        if let Some(place) = open {
+            return Ok(place);
+        }
+        let path = file.path.clone();
+        let writer = open_file(file).map_err(|error| {
+            let what = format!("the file {} cannot be written: {error}", path.display());
+            io::Error::new(error.kind(), what)
+        })?;
+        self.files.push((path, writer));
+        Ok(self.files.len() - 1)
     }
 
     /// Hands bytes to the lane's file; `false` where this shard has none.
     pub fn append(&mut self, lane: LaneId, attempt: AttemptId, bytes: Bytes) -> bool {
-        let file = self.files[lane.index()].as_mut();
-        file.map(|file| file.append(attempt, bytes)).is_some()
+        let Some(place) = self.file_of[lane.index()] else {
+            return false;
+        };
+        self.files[place].1.append(attempt, bytes);
+        true
     }
 
     pub fn print(&mut self, attempt: AttemptId, text: String) {
@@ -51,7 +73,7 @@ impl Writers {
 
     /// The next attempt that has been written, or not.
     pub fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<(AttemptId, bool)> {
-        let files = self.files.iter_mut().flatten();
+        let files = self.files.iter_mut().map(|(_, writer)| writer);
         for writer in files.chain([&mut self.console]) {
             if writer.waiting.is_empty() {
                 continue;
