@@ -1,12 +1,19 @@
-//! Processor time by thread, so that a forwarder can be told from the load beside it.
+//! Processor time and memory of processes, as the kernel counts them.
 
 use std::fs;
+use std::process;
 
-/// Nanoseconds on a processor of all threads whose name starts with `prefix`, ended ones excluded.
+/// Nanoseconds on a processor of all threads of this process whose name starts with `prefix`.
+pub fn thread_nanos(prefix: &str) -> u64 {
+    process_nanos(process::id(), prefix)
+}
+
+/// Nanoseconds on a processor, user and system, of the threads of a process whose name starts with
+/// `prefix`, ended ones excluded.
 ///
 /// Source: `/proc/PID/task/TID/schedstat`, first field: time spent on the cpu, in nanoseconds.
-pub fn thread_nanos(prefix: &str) -> u64 {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+pub fn process_nanos(pid: u32, prefix: &str) -> u64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return 0;
     };
     let nanos = |task: fs::DirEntry| {
@@ -18,10 +25,19 @@ pub fn thread_nanos(prefix: &str) -> u64 {
     tasks.filter_map(Result::ok).filter_map(nanos).sum()
 }
 
-/// The most memory the process has had resident, in bytes.
+/// What a process has resident now, in bytes.
+pub fn resident_bytes(pid: u32) -> u64 {
+    status_bytes(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// The most memory this process has had resident, in bytes.
 pub fn resident_peak_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    status_bytes("/proc/self/status", "VmHWM:")
+}
+
+fn status_bytes(path: &str, key: &str) -> u64 {
+    let status = fs::read_to_string(path).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) << 10
 }
@@ -43,5 +59,6 @@ mod tests {
         });
         assert!(thread.expect("a thread").join().expect("it ends") > 0);
         assert!(resident_peak_bytes() > 1 << 20);
+        assert!(resident_bytes(process::id()) > 1 << 20);
     }
 }

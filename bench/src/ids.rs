@@ -22,6 +22,17 @@ impl IdSet {
         new
     }
 
+    /// Adds all numbers of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (ours, theirs) in self.words.iter_mut().zip(&other.words) {
+            self.len += u64::from((theirs & !*ours).count_ones());
+            *ours |= theirs;
+        }
+    }
+
     pub fn contains(&self, id: u64) -> bool {
         let word = self.words.get((id / 64) as usize).copied().unwrap_or(0);
         word & (1 << (id % 64)) != 0
@@ -90,6 +101,14 @@ mod tests {
             set.insert(*id);
         }
         set
+    }
+
+    #[test]
+    fn a_union_counts_each_number_once() {
+        let mut union = set(&[1, 2]);
+        union.extend(&set(&[2, 300]));
+        assert_eq!(union.len(), 3);
+        assert_eq!(set(&[1, 2, 300]).missing_from(&union), 0);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! a forwarder; what they send and what they count is theirs alone, never the forwarder's figures.
 
 pub mod cpu;
+pub mod device;
 pub mod ids;
 pub mod load;
+pub mod relay;
 pub mod sink;
 pub mod workload;
 

@@ -1,4 +1,4 @@
-//! A closed loop of requests: as many in flight as asked for, a new one for each answer.
+//! Requests over HTTP/2: a closed loop, with a new request for each answer, or at a given rate.
 
 use crate::ids::IdSet;
 use crate::workload::Workload;
@@ -39,8 +39,34 @@ pub struct Plan {
     /// Requests in flight, all connections together.
     pub in_flight: usize,
     pub spans_per_request: usize,
+    /// The number of the first span.
+    pub first_item: u64,
     pub duration: Duration,
+    /// The end comes sooner where so many requests were sent.
+    pub requests_max: u64,
+    /// Requests a second, as far as `in_flight` allows; without it, as fast as answers come.
+    pub rate: Option<f64>,
+    /// DATA frames are no longer than this, whatever the peer allows, in bytes.
+    pub frame_max: usize,
     pub cpu: Option<usize>,
+}
+
+impl Plan {
+    /// A closed loop with 64 requests of 100 spans in flight on one connection, for five seconds.
+    pub const fn new(address: Address) -> Self {
+        Self {
+            address,
+            connections: 1,
+            in_flight: 64,
+            spans_per_request: 100,
+            first_item: 0,
+            duration: Duration::from_secs(5),
+            requests_max: u64::MAX,
+            rate: None,
+            frame_max: usize::MAX,
+            cpu: None,
+        }
+    }
 }
 
 /// What a load has had acknowledged.
@@ -48,9 +74,11 @@ pub struct Plan {
 pub struct Sent {
     pub acknowledged: IdSet,
     pub requests: u64,
+    /// Of the requests that were answered with success, without framing.
+    pub payload_bytes: u64,
     /// Requests answered with anything but success, or not at all.
     pub failed_requests: u64,
-    /// Of acknowledged requests, in microseconds.
+    /// Of acknowledged requests, in microseconds; at a given rate, from when each was due.
     pub latency_us: Histogram<u64>,
     pub elapsed: Duration,
 }
@@ -97,7 +125,11 @@ async fn send(plan: Plan, items: Arc<AtomicU64>) -> Sent {
         workload: Workload::new(plan.spans_per_request),
         head: Rc::new(head()),
         until: start + plan.duration,
-        next_item: 0,
+        requests_max: plan.requests_max,
+        frame_max: plan.frame_max,
+        interval: plan.rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+        next_due: start,
+        next_item: plan.first_item,
         next_attempt: 0,
         open: HashMap::new(),
         idle: (0..plan.in_flight)
@@ -109,6 +141,7 @@ async fn send(plan: Plan, items: Arc<AtomicU64>) -> Sent {
         sent: Sent {
             acknowledged: IdSet::default(),
             requests: 0,
+            payload_bytes: 0,
             failed_requests: 0,
             latency_us: Histogram::new(3).expect("three digits are allowed"),
             elapsed: Duration::ZERO,
@@ -150,6 +183,11 @@ struct State {
     workload: Workload,
     head: Rc<AttemptHead>,
     until: Instant,
+    requests_max: u64,
+    frame_max: usize,
+    /// Between two requests, at a given rate, and when the next is due.
+    interval: Option<Duration>,
+    next_due: Instant,
     next_item: u64,
     next_attempt: u32,
     open: HashMap<AttemptId, Open>,
@@ -171,7 +209,7 @@ struct Open {
 impl Sender {
     fn connect(&self, address: &Address) {
         let mut state = self.0.borrow_mut();
-        let wanted = now() < state.until;
+        let wanted = !state.is_over(now());
         for index in 0..state.links.len() {
             if state.links[index].is_some() || !wanted {
                 continue;
@@ -179,7 +217,10 @@ impl Sender {
             let mailbox = Mailbox::new();
             state.links[index] = Some(mailbox.clone());
             let id = ConnectionId(u32::try_from(index).unwrap_or(u32::MAX));
-            let settings = client::Settings::new(client::Protocol::Http2);
+            let settings = client::Settings {
+                data_frame_max: state.frame_max,
+                ..client::Settings::new(client::Protocol::Http2)
+            };
             let link = client::Link {
                 id,
                 settings,
@@ -201,18 +242,28 @@ impl Sender {
 }
 
 impl State {
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.until || self.sent.requests >= self.requests_max
+    }
+
     /// Sends what may be sent. Says whether the plan is done, and when to ask again.
     fn send_due(&mut self, now: Instant) -> (bool, Instant) {
-        if now >= self.until {
-            return (self.open.is_empty(), Instant::NEVER);
-        }
         let mut next = self.until;
         let mut waiting = Vec::new();
         for (link, at) in std::mem::take(&mut self.idle) {
+            if self.is_over(now) {
+                return (self.open.is_empty(), Instant::NEVER);
+            }
+            let at = at.max(self.next_due);
             match &self.links[link] {
                 Some(mailbox) if at <= now => {
                     let mailbox = mailbox.clone();
-                    self.send(link, &mailbox, now);
+                    let since = match self.interval {
+                        Some(_) => self.next_due,
+                        None => now,
+                    };
+                    self.next_due = self.next_due + self.interval.unwrap_or_default();
+                    self.send(link, &mailbox, since, now);
                 }
                 _ => {
                     next = next.min(at.max(Instant(now.0 + 1)));
@@ -221,10 +272,19 @@ impl State {
             }
         }
         self.idle = waiting;
+        if self.is_over(now) {
+            return (self.open.is_empty(), Instant::NEVER);
+        }
         (false, next)
     }
 
-    fn send(&mut self, link: usize, mailbox: &Mailbox<ClientCommand>, now: Instant) {
+    fn send(
+        &mut self,
+        link: usize,
+        mailbox: &Mailbox<ClientCommand>,
+        since: Instant,
+        now: Instant,
+    ) {
         let id = AttemptId(self.next_attempt);
         self.next_attempt = self.next_attempt.wrapping_add(1);
         let first = self.next_item;
@@ -246,14 +306,7 @@ impl State {
             body,
             deadline,
         }));
-        self.open.insert(
-            id,
-            Open {
-                link,
-                first,
-                since: now,
-            },
-        );
+        self.open.insert(id, Open { link, first, since });
         self.sent.requests += 1;
     }
 
@@ -271,6 +324,7 @@ impl State {
         for id in open.first..open.first + spans {
             self.sent.acknowledged.insert(id);
         }
+        self.sent.payload_bytes += self.workload.bytes() as u64;
         self.items.fetch_add(spans, Ordering::Relaxed);
         let latency = u64::try_from((now - open.since).as_micros()).unwrap_or(u64::MAX);
         self.sent.latency_us.record(latency).expect("it grows");

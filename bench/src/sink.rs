@@ -22,13 +22,6 @@ use tailrace_engine::runtime::{
 use tailrace_engine::time::Instant;
 use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
 
-/// As large as the specification lets a request be.
-const WINDOWS: Windows = Windows {
-    frame: 1 << 20,
-    stream: 1 << 20,
-    connection: 8 << 20,
-};
-
 /// What a sink has seen.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
@@ -37,6 +30,27 @@ pub struct Received {
     pub bytes: u64,
     pub duplicate_items: u64,
     pub corrupt_items: u64,
+}
+
+/// How a sink behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// The largest frame it takes, in bytes.
+    pub frame: u32,
+    /// Requests are received and never answered.
+    pub mute: bool,
+    pub cpu: Option<usize>,
+}
+
+impl Default for Manner {
+    /// Takes frames of up to 1 MiB, answers, and is bound to no processor.
+    fn default() -> Self {
+        Self {
+            frame: 1 << 20,
+            mute: false,
+            cpu: None,
+        }
+    }
 }
 
 /// A sink on a thread of its own.
@@ -49,15 +63,17 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Listens at `address`, pinned to `cpu` where one is named.
-    pub fn start(kind: RuntimeKind, address: &Address, cpu: Option<usize>) -> io::Result<Self> {
+    /// Listens at `address`.
+    pub fn start(kind: RuntimeKind, address: &Address, manner: Manner) -> io::Result<Self> {
         let bound = bind(address, 1)?;
         let (address, sockets) = (bound.address, bound.sockets);
         let items = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = ring(1);
         let seen = Arc::clone(&items);
-        let serve =
-            move || run(kind, cpu, || serve(sockets, seen, stopped)).map_err(io::Error::other)?;
+        let serve = move || {
+            let serving = || serve(sockets, manner, seen, stopped);
+            run(kind, manner.cpu, serving).map_err(io::Error::other)?
+        };
         let thread = std::thread::Builder::new()
             .name("sink".into())
             .spawn(serve)?;
@@ -91,10 +107,12 @@ impl Sink {
 
 async fn serve(
     sockets: Vec<socket2::Socket>,
+    manner: Manner,
     items: Arc<AtomicU64>,
     stopped: Consumer<()>,
 ) -> io::Result<Received> {
     let backend = Backend(Rc::new(State {
+        manner,
         received: RefCell::default(),
         items,
         next: Cell::new(0),
@@ -133,6 +151,7 @@ struct Backend(Rc<State>);
 
 #[derive(Debug)]
 struct State {
+    manner: Manner,
     received: RefCell<Received>,
     items: Arc<AtomicU64>,
     next: Cell<u32>,
@@ -150,7 +169,11 @@ impl Inbound for Backend {
     fn opened(&self, _: ListenerId, _: Mailbox<ServerCommand>) -> Option<Terms> {
         Some(Terms {
             connection: ConnectionId(self.0.next()),
-            windows: WINDOWS,
+            windows: Windows {
+                frame: self.0.manner.frame,
+                stream: 1 << 20,
+                connection: 8 << 20,
+            },
         })
     }
 
@@ -187,6 +210,9 @@ impl Inbound for Backend {
             Ok(()) => (Code::Ok, Bytes::from_static(&[0; 5])),
             Err(_) => (Code::InvalidArgument, Bytes::new()),
         };
+        if self.0.manner.mute {
+            return None;
+        }
         Some(Reply::Grpc(GrpcReply {
             code,
             message: String::new(),

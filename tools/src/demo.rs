@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 use tailrace_bench::load::{Load, Plan, Sent};
-use tailrace_bench::sink::{Received, Sink};
+use tailrace_bench::sink::{Manner, Received, Sink};
 use tailrace_bench::{Verdict, cpu};
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::{choose, probe};
@@ -74,7 +74,7 @@ service:
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
     let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
-    let sink = Sink::start(kind, &anywhere, None).map_err(Failure::system)?;
+    let sink = Sink::start(kind, &anywhere, Manner::default()).map_err(Failure::system)?;
     let Address::Tcp(backend) = *sink.address() else {
         unreachable!("asked for TCP")
     };
@@ -87,12 +87,11 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     };
     let engine = Engine::start(&config, &options).map_err(Failure::start)?;
     let plan = Plan {
-        address: engine.listening()[0].address.clone(),
         connections: args.shards,
         in_flight: usize::from(args.in_flight.get()),
         spans_per_request: usize::from(args.spans.get()),
         duration: Duration::from_secs(args.duration),
-        cpu: None,
+        ..Plan::new(engine.listening()[0].address.clone())
     };
     let load = Load::start(kind, plan).map_err(Failure::system)?;
     if !args.json {

@@ -337,6 +337,7 @@ where
             deadline: attempt.deadline,
             head: attempt.head,
             body: Slices::new(attempt.body, written.clone()),
+            frame_max: self.link.settings.data_frame_max,
             written,
             response,
             send,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub age_max: Duration,
     /// The most attempts open at once, if the peer allows as many. 1 for HTTP/1.1.
     pub streams_max: u32,
+    /// DATA frames are no longer than this, whatever the peer allows, in bytes. HTTP/2 only.
+    pub data_frame_max: usize,
     /// The largest answer, compressed and decompressed.
     pub response_bytes_max: usize,
 }
@@ -51,6 +53,7 @@ impl Settings {
                 Protocol::Http2 => 1000,
                 Protocol::Http1 => 1,
             },
+            data_frame_max: usize::MAX,
             response_bytes_max: Self::RESPONSE_BYTES_MAX,
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Stream {
     send: SendStream<Slices>,
     /// What h2 did not take yet.
     rest: Option<Slices>,
+    /// The longest DATA frame.
+    frame_max: usize,
     awaited: ResponseFuture,
     response: Option<Response>,
 }
@@ -50,6 +52,7 @@ pub(super) struct Opening {
     pub(super) deadline: Instant,
     pub(super) head: Rc<AttemptHead>,
     pub(super) body: Slices,
+    pub(super) frame_max: usize,
     pub(super) written: Written,
     pub(super) response: ResponseFuture,
     pub(super) send: SendStream<Slices>,
@@ -69,6 +72,7 @@ impl Stream {
             body_len,
             send,
             rest: Some(opening.body).filter(Buf::has_remaining),
+            frame_max: opening.frame_max,
             awaited: opening.response,
             response: None,
         }
@@ -116,7 +120,7 @@ impl Stream {
                     return;
                 }
             };
-            let piece = rest.split_to(capacity);
+            let piece = rest.split_to(capacity.min(self.frame_max));
             let remaining = rest.remaining();
             if self.send.send_data(piece, remaining == 0).is_err() || remaining == 0 {
                 self.rest = None;

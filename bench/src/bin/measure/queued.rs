@@ -1,0 +1,83 @@
+//! A backend that takes nothing: what waiting requests cost in memory.
+
+use super::report::Figure;
+use super::rig::{Backend, Build, Lab, Rig};
+use std::io;
+use std::thread;
+use std::time::Duration;
+use tailrace_bench::load;
+use tailrace_engine::runtime::RuntimeKind;
+
+pub const ABOUT: &str = "Ten spans a request, accepted and queued while the backend is down, or \
+takes requests and never answers. The growth of resident memory, and of the bytes the process \
+itself says it holds, over the spans named, as a multiple of their export requests' bytes. A \
+thousand spans were queued before, so that what is built once is not counted.";
+
+/// Long enough for what the load's end let go of to be let go.
+const SETTLE: Duration = Duration::from_millis(700);
+
+pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for &runtime in &lab.runtimes {
+        for (backend, name) in [(Backend::Down, "down"), (Backend::Mute, "mute")] {
+            for spans in [10_000, 100_000] {
+                figures.extend(queue(lab, runtime, backend, name, spans)?);
+            }
+        }
+    }
+    Ok(figures)
+}
+
+fn queue(
+    lab: &Lab,
+    runtime: RuntimeKind,
+    backend: Backend,
+    name: &str,
+    spans: u64,
+) -> io::Result<Vec<Figure>> {
+    let (mut resident, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..lab.rounds.min(5) {
+        let build = Build {
+            runtime,
+            shards: 1,
+            core: Some(lab.core),
+            frame: 1 << 20,
+            backend,
+            compression: "none",
+            sending_queue: "      queue_size: 100000",
+        };
+        let mut rig = Rig::start(lab, &build)?;
+        fill(lab, &mut rig, 1_000)?;
+        let before = memory(&rig)?;
+        let bytes = fill(lab, &mut rig, spans)?;
+        let after = memory(&rig)?;
+        resident.push((after.0 - before.0) / bytes);
+        held.push((after.1 - before.1) / bytes);
+    }
+    let figure = |what, rounds| {
+        let what = format!("{spans} spans, backend {name}, {what}");
+        Figure::new(what, runtime.name(), "x wire bytes", rounds).at_most(1.1)
+    };
+    Ok(vec![figure("resident", resident), figure("credit", held)])
+}
+
+/// Queues spans, and says how many bytes their requests have.
+fn fill(lab: &Lab, rig: &mut Rig, spans: u64) -> io::Result<f64> {
+    let run = rig.send(load::Plan {
+        spans_per_request: 10,
+        requests_max: spans / 10,
+        duration: Duration::from_secs(60),
+        ..rig.plan(lab)
+    })?;
+    if run.items != spans {
+        return Err(io::Error::other(format!("{} spans were taken", run.items)));
+    }
+    thread::sleep(SETTLE);
+    Ok(run.payload_bytes as f64)
+}
+
+/// Resident bytes, and those that the process says it holds.
+fn memory(rig: &Rig) -> io::Result<(f64, f64)> {
+    let held = rig.device.metric("otelcol_shard_buffered_bytes")?;
+    Ok((rig.device.resident_bytes() as f64, held))
+}

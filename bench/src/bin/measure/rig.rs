@@ -1,0 +1,219 @@
+//! A device between a load and a sink, and what a load through it has cost the device.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+use tailrace_bench::IdSet;
+use tailrace_bench::Verdict;
+use tailrace_bench::device::{self, Device};
+use tailrace_bench::load::{self, Load};
+use tailrace_bench::sink::{Manner, Sink};
+use tailrace_engine::exchange::Address;
+use tailrace_engine::runtime::RuntimeKind;
+
+/// Load and sink wait by epoll, whatever the device does.
+const PEERS: RuntimeKind = RuntimeKind::Epoll;
+
+/// How long what was accepted may take to arrive once the load has ended.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Where things run, and for how long.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    pub program: PathBuf,
+    /// The device's processor.
+    pub core: usize,
+    /// The processor of load and sink.
+    pub peers_core: usize,
+    pub rounds: usize,
+    /// Of one run.
+    pub seconds: f64,
+    pub runtimes: Vec<RuntimeKind>,
+}
+
+/// What is to stand between load and sink.
+#[derive(Debug, Clone)]
+pub struct Build {
+    pub runtime: RuntimeKind,
+    pub shards: usize,
+    pub core: Option<usize>,
+    /// Of the sink, in bytes.
+    pub frame: u32,
+    pub backend: Backend,
+    pub compression: &'static str,
+    /// YAML of the exporter's `sending_queue`, indented by six.
+    pub sending_queue: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Answers,
+    /// Takes requests and never answers.
+    Mute,
+    /// Nobody listens.
+    Down,
+}
+
+#[derive(Debug)]
+pub struct Rig {
+    pub device: Device,
+    sink: Sink,
+    next_item: u64,
+    /// Of all runs.
+    accepted: IdSet,
+}
+
+/// What one load through a device has cost it.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub cpu_ns: u64,
+    pub payload_bytes: u64,
+    pub requests: u64,
+    pub failed_requests: u64,
+    pub items: u64,
+    pub elapsed: Duration,
+    pub p99_us: u64,
+}
+
+impl Run {
+    pub fn ns_per_byte(&self) -> f64 {
+        self.cpu_ns as f64 / self.payload_bytes as f64
+    }
+
+    pub fn requests_per_cpu_second(&self) -> f64 {
+        self.requests as f64 * 1e9 / self.cpu_ns as f64
+    }
+}
+
+impl Rig {
+    pub fn start(lab: &Lab, build: &Build) -> io::Result<Self> {
+        let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let manner = Manner {
+            frame: build.frame,
+            mute: build.backend == Backend::Mute,
+            cpu: Some(lab.peers_core),
+        };
+        let sink = Sink::start(PEERS, &anywhere, manner)?;
+        let metrics = nobody()?;
+        let backend = match (build.backend, sink.address()) {
+            (Backend::Down, _) => nobody()?,
+            (_, Address::Tcp(address)) => *address,
+            (_, Address::Unix(_)) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let device = Device::start(&device::Plan {
+            program: lab.program.clone(),
+            runtime: build.runtime,
+            shards: build.shards,
+            core: build.core,
+            yaml: yaml(backend, metrics.port(), build),
+            metrics: Some(metrics),
+        })?;
+        Ok(Self {
+            device,
+            sink,
+            next_item: 0,
+            accepted: IdSet::default(),
+        })
+    }
+
+    /// A plan to this device from the lab's other processor.
+    pub fn plan(&self, lab: &Lab) -> load::Plan {
+        load::Plan {
+            duration: Duration::from_secs_f64(lab.seconds),
+            first_item: self.next_item,
+            cpu: Some(lab.peers_core),
+            ..load::Plan::new(self.device.address().clone())
+        }
+    }
+
+    /// Sends a load, waits until all of it has arrived, and says what that has cost.
+    pub fn run(&mut self, plan: load::Plan) -> io::Result<Run> {
+        let before = self.device.cpu_nanos();
+        let run = self.send(plan)?;
+        let until = Instant::now() + DRAIN;
+        while self.sink.items() < self.accepted.len() {
+            if Instant::now() > until {
+                return Err(io::Error::other("accepted items did not arrive"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let cpu_ns = self.device.cpu_nanos() - before;
+        Ok(Run { cpu_ns, ..run })
+    }
+
+    /// Sends a load and does not wait for its arrival. The cost is not known.
+    pub fn send(&mut self, plan: load::Plan) -> io::Result<Run> {
+        let spans = plan.spans_per_request as u64;
+        let sent = Load::start(PEERS, plan)?.wait()?;
+        self.next_item += sent.requests * spans;
+        self.accepted.extend(&sent.acknowledged);
+        Ok(Run {
+            cpu_ns: 0,
+            payload_bytes: sent.payload_bytes,
+            requests: sent.requests - sent.failed_requests,
+            failed_requests: sent.failed_requests,
+            items: sent.acknowledged.len(),
+            elapsed: sent.elapsed,
+            p99_us: sent.latency_us.value_at_quantile(0.99),
+        })
+    }
+
+    /// Ends the rig, and fails unless everything accepted arrived once and whole.
+    pub fn finish(self) -> io::Result<()> {
+        drop(self.device);
+        let received = self.sink.stop()?;
+        let verdict = Verdict::new(
+            &self.accepted,
+            &received.ids,
+            received.duplicate_items,
+            received.corrupt_items,
+        );
+        match verdict.holds() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("{verdict:?}"))),
+        }
+    }
+}
+
+/// An address where nobody listens.
+fn nobody() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
+    let Build {
+        compression,
+        sending_queue,
+        ..
+    } = build;
+    format!(
+        "receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:0
+exporters:
+  otlp_grpc:
+    endpoint: http://{backend}
+    compression: {compression}
+    timeout: 600s
+    sending_queue:
+{sending_queue}
+service:
+  telemetry:
+    metrics:
+      readers:
+        - pull:
+            exporter:
+              prometheus:
+                host: 127.0.0.1
+                port: {metrics}
+  pipelines:
+    traces:
+      receivers: [otlp]
+      exporters: [otlp_grpc]
+"
+    )
+}

@@ -1,0 +1,160 @@
+//! A forwarder under test: a process of its own on its own processors, seen from outside.
+
+use crate::cpu;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tailrace_engine::exchange::Address;
+use tailrace_engine::runtime::{RuntimeKind, bind_to_processor};
+
+/// How a device is started.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The program: `tailrace`.
+    pub program: PathBuf,
+    pub runtime: RuntimeKind,
+    pub shards: usize,
+    /// The one processor it may use; `None`: all that this process may.
+    pub core: Option<usize>,
+    /// The configuration, which listens on port 0.
+    pub yaml: String,
+    /// Where the configuration asks for metrics, if it does.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A running `tailrace run`. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Device {
+    child: Child,
+    address: Address,
+    metrics: Option<SocketAddr>,
+    directory: PathBuf,
+}
+
+/// How long a device may take to serve.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Device {
+    /// Starts the device and waits until it serves.
+    pub fn start(plan: &Plan) -> io::Result<Self> {
+        let directory = scratch()?;
+        let (config, ready) = (directory.join("config.yaml"), directory.join("ready.json"));
+        std::fs::write(&config, &plan.yaml)?;
+        let shards = plan.shards.to_string();
+        let arguments: [OsString; 9] = [
+            "run".into(),
+            "--config".into(),
+            config.into(),
+            "--runtime".into(),
+            plan.runtime.name().into(),
+            "--shards".into(),
+            shards.into(),
+            "--ready-file".into(),
+            ready.clone().into(),
+        ];
+        let mut command = Command::new(&plan.program);
+        command.args(arguments).stdin(Stdio::null());
+        let core = plan.core;
+        // A child has the processors of the thread that makes it.
+        let spawn = thread::spawn(move || {
+            if let Some(core) = core {
+                bind_to_processor(core)?;
+            }
+            command.spawn()
+        });
+        let child = spawn
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
+        let mut device = Self {
+            child,
+            address: Address::Unix(PathBuf::new()),
+            metrics: plan.metrics,
+            directory,
+        };
+        device.address = device.wait_ready(&ready)?;
+        Ok(device)
+    }
+
+    /// Where it takes OTLP.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Nanoseconds of processor time of the process, user and system, up to now.
+    pub fn cpu_nanos(&self) -> u64 {
+        cpu::process_nanos(self.child.id(), "")
+    }
+
+    /// The same of the threads whose name starts with `prefix`.
+    pub fn thread_nanos(&self, prefix: &str) -> u64 {
+        cpu::process_nanos(self.child.id(), prefix)
+    }
+
+    /// Resident memory now, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        cpu::resident_bytes(self.child.id())
+    }
+
+    /// The sum of a metric's samples over all their labels; 0 where there is none.
+    pub fn metric(&self, name: &str) -> io::Result<f64> {
+        let page = self.page()?;
+        let samples = page.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let same = series.split('{').next() == Some(name);
+            same.then(|| value.parse::<f64>().ok()).flatten()
+        });
+        Ok(samples.sum())
+    }
+
+    fn wait_ready(&mut self, ready: &Path) -> io::Result<Address> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(text) = std::fs::read_to_string(ready) {
+                let file: serde_json::Value = serde_json::from_str(&text)?;
+                let address = file["listening"][0]["address"].as_str().unwrap_or_default();
+                let address = address.parse().map_err(io::Error::other)?;
+                return Ok(Address::Tcp(address));
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("the device ended: {status}")));
+            }
+            if Instant::now() > until {
+                return Err(io::Error::other("the device does not become ready"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn page(&self) -> io::Result<String> {
+        let address = self.metrics.ok_or(io::ErrorKind::NotFound)?;
+        let mut socket = TcpStream::connect(address)?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: device\r\nconnection: close\r\n\r\n")?;
+        let mut page = String::new();
+        socket.read_to_string(&mut page)?;
+        Ok(page)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // Both fail only where the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A directory of this process that is not there yet.
+fn scratch() -> io::Result<PathBuf> {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("tailrace-measure-{}-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}
