@@ -147,6 +147,9 @@ impl Rig {
     pub fn send(&mut self, plan: load::Plan) -> io::Result<Run> {
         let spans = plan.spans_per_request as u64;
         let sent = Load::start(PEERS, plan)?.wait()?;
+        if sent.acknowledged.is_empty() {
+            return Err(io::Error::other("no request was answered with success"));
+        }
         self.next_item += sent.requests * spans;
         self.accepted.extend(&sent.acknowledged);
         Ok(Run {
@@ -203,6 +206,8 @@ exporters:
 {sending_queue}
 service:
   telemetry:
+    logs:
+      level: warn
     metrics:
       readers:
         - pull:

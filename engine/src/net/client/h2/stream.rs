@@ -111,7 +111,7 @@ impl Stream {
 
     fn send_body(&mut self, cx: &mut Context<'_>) {
         while let Some(rest) = &mut self.rest {
-            let capacity = match self.send.poll_capacity(cx) {
+            let mut capacity = match self.send.poll_capacity(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(capacity))) => capacity,
                 // The stream is closed for sending. The receiving half knows why.
@@ -120,14 +120,19 @@ impl Stream {
                     return;
                 }
             };
-            let piece = rest.split_to(capacity.min(self.frame_max));
-            let remaining = rest.remaining();
-            if self.send.send_data(piece, remaining == 0).is_err() || remaining == 0 {
-                self.rest = None;
-                return;
+            // h2 tells of capacity once: all of it is used before it is asked again.
+            while capacity > 0 {
+                let piece = rest.split_to(capacity.min(self.frame_max));
+                capacity -= piece.remaining();
+                let remaining = rest.remaining();
+                if self.send.send_data(piece, remaining == 0).is_err() || remaining == 0 {
+                    self.rest = None;
+                    return;
+                }
             }
-            // After the piece: h2 counts what it buffered as part of the reservation. This changes
-            // it only for a body beyond the first one.
+            // After the pieces: h2 counts what it buffered as part of the reservation. This
+            // changes it only for a body beyond the first one.
+            let remaining = rest.remaining();
             self.send.reserve_capacity(remaining.min(RESERVE_MAX));
         }
     }
