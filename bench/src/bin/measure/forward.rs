@@ -88,7 +88,6 @@ impl Variant {
             core: Some(lab.core),
             frame: frame.0,
             backend: Backend::Answers,
-            compression: "none",
             sending_queue: "      wait_for_result: true\n      num_consumers: 64",
         };
         Ok(Self {

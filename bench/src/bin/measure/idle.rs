@@ -20,7 +20,6 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
             core: None,
             frame: 1 << 20,
             backend: Backend::Answers,
-            compression: "none",
             sending_queue: "      queue_size: 1000",
         };
         let rig = Rig::start(lab, &build)?;

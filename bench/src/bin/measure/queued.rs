@@ -43,7 +43,6 @@ fn queue(
             core: Some(lab.core),
             frame: 1 << 20,
             backend,
-            compression: "none",
             sending_queue: "      queue_size: 100000",
         };
         let mut rig = Rig::start(lab, &build)?;

@@ -42,7 +42,6 @@ pub struct Build {
     /// Of the sink, in bytes.
     pub frame: u32,
     pub backend: Backend,
-    pub compression: &'static str,
     /// YAML of the exporter's `sending_queue`, indented by six.
     pub sending_queue: &'static str,
 }
@@ -186,11 +185,7 @@ fn nobody() -> io::Result<SocketAddr> {
 }
 
 fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
-    let Build {
-        compression,
-        sending_queue,
-        ..
-    } = build;
+    let Build { sending_queue, .. } = build;
     format!(
         "receivers:
   otlp:
@@ -200,7 +195,7 @@ fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
 exporters:
   otlp_grpc:
     endpoint: http://{backend}
-    compression: {compression}
+    compression: none
     timeout: 600s
     sending_queue:
 {sending_queue}

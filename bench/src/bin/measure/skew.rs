@@ -7,13 +7,12 @@ use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
 
 pub const ABOUT: &str = "512 spans of 362 bytes a request over one connection, 64 requests in \
-flight, sent on with the compression named. Processor time per span of two shards as a multiple \
+flight, sent on uncompressed. Processor time per span of two shards as a multiple \
 of one shard's in the same round, and the part of the shards' time that the less busy one had. \
 Two shards use both processors, so load and sink compete with the second one.";
 
 struct Variant {
     runtime: RuntimeKind,
-    compression: &'static str,
     one: Rig,
     two: Rig,
     ratios: Vec<f64>,
@@ -23,16 +22,13 @@ struct Variant {
 pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     let mut variants = Vec::new();
     for &runtime in &lab.runtimes {
-        for compression in ["none", "gzip"] {
-            variants.push(Variant {
-                runtime,
-                compression,
-                one: start(lab, runtime, 1, compression)?,
-                two: start(lab, runtime, 2, compression)?,
-                ratios: Vec::new(),
-                shares: Vec::new(),
-            });
-        }
+        variants.push(Variant {
+            runtime,
+            one: start(lab, runtime, 1)?,
+            two: start(lab, runtime, 2)?,
+            ratios: Vec::new(),
+            shares: Vec::new(),
+        });
     }
     for round in 0..lab.rounds {
         for variant in &mut variants {
@@ -42,41 +38,24 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     }
     let mut figures = Vec::new();
     for variant in variants {
-        let figure = |what: &str, unit, rounds| {
-            let what = format!("{what}, compression {}", variant.compression);
-            Figure::new(what, variant.runtime.name(), unit, rounds)
-        };
-        let cost = figure(
-            "processor time per span",
-            "x one shard",
-            variant.ratios.clone(),
-        );
-        figures.push(cost.at_most(1.1));
-        let share = figure(
-            "part of the less busy shard",
-            "of the time",
-            variant.shares.clone(),
-        );
-        figures.push(share.at_least(0.1));
+        let runtime = variant.runtime.name();
+        let what = "processor time per span";
+        figures.push(Figure::new(what, runtime, "x one shard", variant.ratios).at_most(1.1));
+        let what = "part of the less busy shard";
+        figures.push(Figure::new(what, runtime, "of the time", variant.shares).at_least(0.1));
         variant.one.finish()?;
         variant.two.finish()?;
     }
     Ok(figures)
 }
 
-fn start(
-    lab: &Lab,
-    runtime: RuntimeKind,
-    shards: usize,
-    compression: &'static str,
-) -> io::Result<Rig> {
+fn start(lab: &Lab, runtime: RuntimeKind, shards: usize) -> io::Result<Rig> {
     let build = Build {
         runtime,
         shards,
         core: (shards == 1).then_some(lab.core),
         frame: 1 << 20,
         backend: Backend::Answers,
-        compression,
         sending_queue: "      wait_for_result: true\n      num_consumers: 64",
     };
     Rig::start(lab, &build)

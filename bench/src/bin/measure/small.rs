@@ -46,7 +46,6 @@ fn start(lab: &Lab, runtime: RuntimeKind) -> io::Result<Rig> {
         core: Some(lab.core),
         frame: 1 << 20,
         backend: Backend::Answers,
-        compression: "none",
         sending_queue: "      queue_size: 100000\n      batch:\n        min_size: 8192\n        \
                         flush_timeout: 200ms",
     };
