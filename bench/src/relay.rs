@@ -33,9 +33,18 @@ pub struct Plan {
     pub via: Via,
     pub buffer_bytes: usize,
     pub bytes: u64,
+    /// How the source sends; without it, as fast as it can.
+    pub pace: Option<Pace>,
     /// The processors of the device, and of source and sink.
     pub core: Option<usize>,
     pub peers_core: Option<usize>,
+}
+
+/// Writes of a fixed length at fixed times.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub write_bytes: usize,
+    pub interval: Duration,
 }
 
 /// What a relay has cost.
@@ -74,11 +83,18 @@ pub fn run(plan: Plan) -> io::Result<Run> {
     let sink = TcpListener::bind("127.0.0.1:0")?;
     let (device_address, sink_address) = (device.local_addr()?, sink.local_addr()?);
     let Plan {
-        bytes, peers_core, ..
+        bytes,
+        peers_core,
+        pace,
+        ..
     } = plan;
     let source = thread::spawn(move || {
         on_core(peers_core, || {
-            send(TcpStream::connect(device_address)?, bytes)
+            let to = TcpStream::connect(device_address)?;
+            match pace {
+                Some(pace) => send_paced(to, bytes, pace),
+                None => send(to, bytes),
+            }
         })
     });
     let sink = thread::spawn(move || on_core(peers_core, || receive(&sink.accept()?.0)));
@@ -145,6 +161,23 @@ fn send(mut to: TcpStream, bytes: u64) -> io::Result<()> {
     let buffer = vec![7; 256 << 10];
     let mut left = bytes;
     while left > 0 {
+        let count = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        to.write_all(&buffer[..count])?;
+        left -= count as u64;
+    }
+    to.shutdown(Shutdown::Write)
+}
+
+/// What is late goes at once, so that the rate holds.
+fn send_paced(mut to: TcpStream, bytes: u64, pace: Pace) -> io::Result<()> {
+    let buffer = vec![7; pace.write_bytes];
+    let mut left = bytes;
+    let mut due = Instant::now();
+    while left > 0 {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due += pace.interval;
         let count = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());

@@ -97,6 +97,7 @@ fn measure(options: &Options) -> io::Result<Report> {
             via: options.via,
             buffer_bytes,
             bytes: options.bytes,
+            pace: None,
             core: options.core,
             peers_core: options.peers_core,
         })?);

@@ -3,16 +3,17 @@
 use super::report::Figure;
 use super::rig::{Backend, Build, Lab, Rig, Run};
 use std::io;
+use std::time::Duration;
 use tailrace_bench::load;
-use tailrace_bench::relay::{self, BUFFER_SIZES, Via};
+use tailrace_bench::relay::{self, BUFFER_SIZES, Pace, Via};
 use tailrace_engine::runtime::RuntimeKind;
 
 pub const ABOUT: &str = "512 spans of 362 bytes a request, uncompressed gRPC, 64 requests in \
 flight on one connection, each answered when the sink has answered. Processor time per payload \
 byte as a multiple of what a blocking relay of one connection needed in the same round, with the \
-best of its buffer sizes from 64 KiB to 1 MiB. `64 in flight` is as fast as answers come; `half \
-rate` is half of the rate that this gave in the same round. Frames of both sides are up to the \
-length named.";
+best of its buffer sizes from 64 KiB to 1 MiB. `64 in flight` is as fast as answers come, and so \
+is its relay. `half rate` is half of the rate that this gave in the same round; its relay gets \
+writes as long as a request at that rate. Frames of both sides are up to the length named.";
 
 const SPANS: usize = 512;
 
@@ -28,6 +29,8 @@ struct Variant {
     rig: Rig,
     full: Vec<Run>,
     half: Vec<Run>,
+    /// The relay at half rate, with the best buffer of each round.
+    half_relay: Vec<f64>,
 }
 
 pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
@@ -35,16 +38,13 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     for &runtime in &lab.runtimes {
         for frame in FRAMES {
             let mut variant = Variant::start(lab, runtime, frame)?;
-            variant.round(lab)?;
-            (variant.full, variant.half) = (Vec::new(), Vec::new());
+            variant.run(lab, None)?;
             variants.push(variant);
         }
     }
-    let mut relays = vec![Vec::new(); BUFFER_SIZES.len()];
+    let mut relay = Relay::default();
     for round in 0..lab.rounds {
-        for (buffer_bytes, costs) in BUFFER_SIZES.into_iter().zip(&mut relays) {
-            costs.push(relay_cost(lab, buffer_bytes)?);
-        }
+        relay.round(lab)?;
         for variant in &mut variants {
             variant.round(lab)?;
         }
@@ -52,28 +52,51 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
         eprintln!("forward: round {} of {}", round + 1, lab.rounds);
     }
     variants.sort_by_key(|variant| (variant.runtime.name(), std::cmp::Reverse(variant.frame.0)));
-    let mut figures: Vec<Figure> = relays
-        .iter()
-        .zip(BUFFER_SIZES)
-        .map(|(costs, bytes)| {
-            let what = format!("relay, {} KiB buffer", bytes >> 10);
-            Figure::new(what, "blocking", "ns/B", costs.clone())
-        })
-        .collect();
-    let best = (0..relays.len()).min_by(|a, b| figures[*a].median.total_cmp(&figures[*b].median));
-    let relay = &relays[best.unwrap_or(0)];
+    let mut figures = relay.figures();
+    let full = relay.best();
     for variant in variants {
-        figures.extend(variant.figures(relay));
+        figures.extend(variant.figures(full));
         variant.rig.finish()?;
     }
     Ok(figures)
 }
 
-fn relay_cost(lab: &Lab, buffer_bytes: usize) -> io::Result<f64> {
+/// The saturated relay, by buffer size.
+#[derive(Default)]
+struct Relay {
+    costs: [Vec<f64>; BUFFER_SIZES.len()],
+}
+
+impl Relay {
+    fn round(&mut self, lab: &Lab) -> io::Result<()> {
+        for (buffer_bytes, costs) in BUFFER_SIZES.into_iter().zip(&mut self.costs) {
+            costs.push(relay_cost(lab, buffer_bytes, RELAY_BYTES, None)?);
+        }
+        Ok(())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let figure = |(costs, bytes): (&Vec<f64>, usize)| {
+            let what = format!("relay, {} KiB buffer", bytes >> 10);
+            Figure::new(what, "blocking", "ns/B", costs.clone())
+        };
+        self.costs.iter().zip(BUFFER_SIZES).map(figure).collect()
+    }
+
+    /// The costs of the buffer with the least median.
+    fn best(&self) -> &[f64] {
+        let figures = self.figures();
+        let by_median = |a: &usize, b: &usize| figures[*a].median.total_cmp(&figures[*b].median);
+        &self.costs[(0..figures.len()).min_by(by_median).unwrap_or(0)]
+    }
+}
+
+fn relay_cost(lab: &Lab, buffer_bytes: usize, bytes: u64, pace: Option<Pace>) -> io::Result<f64> {
     let run = relay::run(relay::Plan {
         via: Via::Blocking,
         buffer_bytes,
-        bytes: RELAY_BYTES,
+        bytes,
+        pace,
         core: Some(lab.core),
         peers_core: Some(lab.peers_core),
     })?;
@@ -96,45 +119,67 @@ impl Variant {
             rig: Rig::start(lab, &build)?,
             full: Vec::new(),
             half: Vec::new(),
+            half_relay: Vec::new(),
         })
     }
 
-    /// Both operating points, one after the other.
+    /// Both operating points, one after the other, and the relay at the second.
     fn round(&mut self, lab: &Lab) -> io::Result<()> {
-        let plan = load::Plan {
-            spans_per_request: SPANS,
-            frame_max: self.frame.0 as usize,
-            ..self.rig.plan(lab)
-        };
-        let full = self.rig.run(plan)?;
+        let full = self.run(lab, None)?;
         let rate = full.requests as f64 / full.elapsed.as_secs_f64() / 2.0;
-        let plan = load::Plan {
-            spans_per_request: SPANS,
-            frame_max: self.frame.0 as usize,
-            rate: Some(rate),
-            ..self.rig.plan(lab)
+        let half = self.run(lab, Some(rate))?;
+        let pace = Pace {
+            write_bytes: usize::try_from(half.payload_bytes / half.requests).unwrap_or(usize::MAX),
+            interval: Duration::from_secs_f64(1.0 / rate),
         };
-        let half = self.rig.run(plan)?;
+        // As much as the device got, by all buffers together.
+        let bytes = half.payload_bytes / BUFFER_SIZES.len() as u64;
+        let relay = BUFFER_SIZES.map(|buffer| relay_cost(lab, buffer, bytes, Some(pace)));
+        let mut best = f64::INFINITY;
+        for cost in relay {
+            best = best.min(cost?);
+        }
         self.full.push(full);
         self.half.push(half);
+        self.half_relay.push(best);
         Ok(())
     }
 
-    fn figures(&self, relay: &[f64]) -> Vec<Figure> {
+    fn run(&mut self, lab: &Lab, rate: Option<f64>) -> io::Result<Run> {
+        let plan = load::Plan {
+            spans_per_request: SPANS,
+            frame_max: self.frame.0 as usize,
+            rate,
+            ..self.rig.plan(lab)
+        };
+        self.rig.run(plan)
+    }
+
+    fn figures(&self, full_relay: &[f64]) -> Vec<Figure> {
+        let points = [
+            ("64 in flight", &self.full, full_relay),
+            ("half rate", &self.half, &self.half_relay),
+        ];
+        points
+            .into_iter()
+            .flat_map(|(point, runs, relay)| self.point(point, runs, relay))
+            .collect()
+    }
+
+    fn point(&self, point: &str, runs: &[Run], relay: &[f64]) -> [Figure; 4] {
         let (_, frame, bound) = self.frame;
-        let mut figures = Vec::new();
-        for (point, runs) in [("64 in flight", &self.full), ("half rate", &self.half)] {
-            let costs: Vec<f64> = runs.iter().map(Run::ns_per_byte).collect();
-            let ratios = costs.iter().zip(relay).map(|(cost, relay)| cost / relay);
-            let figure = |what: &str, unit, rounds| {
-                let what = format!("{frame} frames, {point}{what}");
-                Figure::new(what, self.runtime.name(), unit, rounds)
-            };
-            figures.push(figure("", "x relay", ratios.collect()).at_most(bound));
-            figures.push(figure(", cost", "ns/B", costs));
-            let p99 = runs.iter().map(|run| run.p99_us as f64).collect();
-            figures.push(figure(", answered in (p99)", "us", p99));
-        }
-        figures
+        let costs: Vec<f64> = runs.iter().map(Run::ns_per_byte).collect();
+        let ratios = costs.iter().zip(relay).map(|(cost, relay)| cost / relay);
+        let figure = |what: &str, unit, rounds| {
+            let what = format!("{frame} frames, {point}{what}");
+            Figure::new(what, self.runtime.name(), unit, rounds)
+        };
+        let p99 = runs.iter().map(|run| run.p99_us as f64).collect();
+        [
+            figure("", "x relay", ratios.collect()).at_most(bound),
+            figure(", cost", "ns/B", costs),
+            figure(", cost of its relay", "ns/B", relay.to_vec()),
+            figure(", answered in (p99)", "us", p99),
+        ]
     }
 }
