@@ -27,6 +27,12 @@ fuzz target *args="-- -max_total_time=60":
 bench *args:
     cargo bench -p tailrace-bench {{args}}
 
+# The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
+# and `just measure --record bench/record` for all of them.
+measure *args:
+    cargo build --release -p tailrace -p tailrace-bench
+    cargo run --release -p tailrace-bench --bin measure -- {{args}}
+
 # Advisories, licences, duplicate and foreign sources of the dependencies.
 deny:
     cargo deny --locked check
