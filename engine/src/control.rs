@@ -73,7 +73,9 @@ struct Control {
 struct ShardLink {
     orders: Producer<Order>,
     reports: Consumer<Report>,
-    ended: bool,
+    drained: bool,
+    /// What the shard counted, once it has ended.
+    last: Option<(Box<Counters>, Instant)>,
 }
 
 /// A question to all shards, and the answers so far.
@@ -94,7 +96,6 @@ enum Asker {
 struct Stopping {
     until: Instant,
     dropped_items: u64,
-    last: Vec<(ShardId, Box<Counters>, Instant)>,
 }
 
 impl Control {
@@ -152,22 +153,20 @@ impl Control {
         for index in 0..self.shards.len() {
             while let Poll::Ready(report) = self.shards[index].reports.poll_recv(cx) {
                 let Some(report) = report else {
-                    if self.shards[index].ended {
+                    if self.shards[index].last.is_some() {
                         break;
                     }
-                    let shard = ShardId(u32::try_from(index).unwrap_or(u32::MAX));
+                    let shard = shard_id(index);
                     let cause = "its thread ended without a word".to_owned();
                     return Some(Outcome::ShardDied { shard, cause });
                 };
-                if let Some(died) = self.hear(index, report) {
-                    return Some(died);
-                }
+                self.hear(report);
             }
         }
         None
     }
 
-    fn hear(&mut self, index: usize, report: Report) -> Option<Outcome> {
+    fn hear(&mut self, report: Report) {
         match report {
             Report::Resolve { lane } => self.names.want(lane, now()),
             Report::Counted {
@@ -178,19 +177,39 @@ impl Control {
             } => {
                 self.count(query, shard, counters, at);
             }
+            Report::Drained { shard } => {
+                self.shards[shard.index()].drained = true;
+                self.close_when_drained();
+            }
             Report::Stopped {
                 shard,
                 dropped_items,
                 counters,
             } => {
-                self.shards[index].ended = true;
                 if let Some(stopping) = &mut self.stopping {
                     stopping.dropped_items += dropped_items;
-                    stopping.last.push((shard, counters, now()));
                 }
+                let at = now();
+                // Who asked before is told what the shard counted last.
+                let open: Vec<_> = self.queries.iter().map(|query| query.id).collect();
+                for query in open {
+                    self.count(query, shard, counters.clone(), at);
+                }
+                let link = &mut self.shards[shard.index()];
+                link.last = Some((counters, at));
+                link.drained = true;
+                self.close_when_drained();
             }
         }
-        None
+    }
+
+    /// A shard serves the others until all are drained: only then nothing can come any more.
+    fn close_when_drained(&self) {
+        if self.shards.iter().all(|shard| shard.drained) {
+            for shard in &self.shards {
+                let _ = shard.orders.send(Order::Close);
+            }
+        }
     }
 
     fn ask(&mut self, asker: Asker) {
@@ -201,7 +220,12 @@ impl Control {
             answers: Vec::new(),
             asker,
         });
-        for shard in self.shards.iter().filter(|shard| !shard.ended) {
+        for index in 0..self.shards.len() {
+            let shard = &self.shards[index];
+            if let Some((counters, at)) = shard.last.clone() {
+                self.count(id, shard_id(index), counters, at);
+                continue;
+            }
             // A full ring means a shard that takes no orders: the question stays open, and what
             // it would have said is not made up.
             let _ = shard.orders.send(Order::Count { query: id });
@@ -212,7 +236,11 @@ impl Control {
         let Some(index) = self.queries.iter().position(|open| open.id == query) else {
             return;
         };
-        self.queries[index].answers.push((shard, counters, at));
+        let answers = &mut self.queries[index].answers;
+        if answers.iter().any(|(answered, ..)| *answered == shard) {
+            return;
+        }
+        answers.push((shard, counters, at));
         if self.queries[index].answers.len() < self.shards.len() {
             return;
         }
@@ -250,7 +278,6 @@ impl Control {
         self.stopping = Some(Stopping {
             until,
             dropped_items: 0,
-            last: Vec::new(),
         });
         for shard in &self.shards {
             let _ = shard.orders.send(Order::Stop { timeout });
@@ -260,22 +287,31 @@ impl Control {
     /// The outcome, once every shard has ended or their time is over.
     fn ended(&mut self, now: Instant) -> Option<Outcome> {
         let stopping = self.stopping.as_ref()?;
-        let late = self.shards.iter().position(|shard| !shard.ended);
+        let late = self.shards.iter().position(|shard| shard.last.is_none());
         if let Some(index) = late {
             if now < stopping.until {
                 return None;
             }
-            let shard = ShardId(u32::try_from(index).unwrap_or(u32::MAX));
+            let shard = shard_id(index);
             let cause = "it did not stop in time".to_owned();
             return Some(Outcome::ShardDied { shard, cause });
         }
         let stopping = self.stopping.take()?;
-        let last = Box::new(self.snapshot(stopping.last));
+        let ended = (0..self.shards.len()).zip(&self.shards);
+        let last = ended.filter_map(|(index, shard)| {
+            let (counters, at) = shard.last.clone()?;
+            Some((shard_id(index), counters, at))
+        });
+        let last = Box::new(self.snapshot(last.collect()));
         Some(Outcome::Stopped {
             dropped_items: stopping.dropped_items,
             last,
         })
     }
+}
+
+fn shard_id(index: usize) -> ShardId {
+    ShardId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 /// Names by lane, as the assembly gives them.

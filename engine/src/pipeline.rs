@@ -232,14 +232,17 @@ impl Pipeline {
         self.store.is_empty() && self.blocked.is_empty() && self.attempts.is_empty()
     }
 
-    /// Gives up what is left, counted as dropped by shutdown. Returns the items given up.
+    /// Gives up what is left, counted as dropped by shutdown; who waits is told to come again.
+    /// Returns the items given up.
     pub fn abandon_all(&mut self, now: Instant) -> u64 {
+        self.refuse_blocked();
         let mut dropped = 0;
         for index in 0..self.lanes.len() {
             dropped += self.lanes[index].drop_all(DropReason::Shutdown);
             self.settle(index, now);
         }
         self.attempts.clear();
+        self.handed_over.clear();
         dropped
     }
 

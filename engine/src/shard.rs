@@ -13,9 +13,10 @@
 mod events;
 mod messages;
 mod outputs;
+mod stop;
 mod writers;
 
-pub use messages::{Order, PeerMessage, Peers, Report, ShardPlan};
+pub use messages::{Order, PEER_SLOTS, PeerMessage, Peers, Report, ShardPlan};
 
 use crate::exchange::{Address, ClientCommand, ServerCommand};
 use crate::net::{Clock, Mailbox, client, server};
@@ -31,6 +32,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use stop::{Step, Stop};
 use writers::Writers;
 
 /// Messages taken from one ring in one turn: the rest waits for the next, so that a busy peer does
@@ -61,17 +63,8 @@ struct State {
     /// The shard's own task, and whether it has been woken since its last turn.
     waker: RefCell<Option<Waker>>,
     stop: Cell<Stop>,
-}
-
-/// How far a shard is with stopping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    No,
-    /// Until then what is inside may still be delivered.
-    Draining {
-        until: Instant,
-    },
-    Done,
+    /// Given up when the shard closed.
+    dropped_items: Cell<u64>,
 }
 
 impl Shard {
@@ -106,7 +99,8 @@ impl Shard {
             busy: Cell::new(Busy::new(now())),
             measured: Cell::new((now(), thread_cpu_time())),
             waker: RefCell::default(),
-            stop: Cell::new(Stop::No),
+            stop: Cell::default(),
+            dropped_items: Cell::new(0),
         }));
         for (listener, socket) in listeners {
             let alone = socket.local_addr()?.is_unix();
@@ -136,8 +130,7 @@ impl Shard {
             shard.turn(start);
             // After the turn, so that what it gave to a writer is waited for.
             more |= shard.take_written(cx);
-            shard.advance_stop(start);
-            if shard.0.stop.get() == Stop::Done {
+            if shard.advance_stop(start) {
                 return Poll::Ready(());
             }
             let timeout = shard.next_timeout(next_busy);
@@ -155,7 +148,7 @@ impl Shard {
     async fn accept(&self, listener: ListenerId, acceptor: &Acceptor, alone: bool) {
         loop {
             let socket = acceptor.accept().await;
-            if self.0.stop.get() != Stop::No {
+            if !self.0.stop.get().is_running() {
                 continue;
             }
             let to = if alone {
@@ -176,14 +169,16 @@ impl Shard {
         let Ok(socket) = socket.into_std() else {
             return;
         };
-        let message = PeerMessage::Connection { listener, socket };
-        if let Err(PeerMessage::Connection { listener, socket }) = self.0.peers.send(to, message) {
+        if let Err(socket) = self.0.peers.give(to, listener, socket) {
             self.take(listener, socket);
         }
     }
 
     /// Takes a connection that another shard accepted.
     fn take(&self, listener: ListenerId, socket: socket2::Socket) {
+        if !self.0.stop.get().is_running() {
+            return;
+        }
         match Socket::from_std(socket) {
             Ok(socket) => self.serve(listener, socket),
             Err(error) => tracing::debug!(%error, "a connection was lost between shards"),
@@ -220,10 +215,7 @@ impl Shard {
         let pipeline = self.0.pipeline.borrow();
         let working = self.0.peers.are_many() && !pipeline.is_idle();
         let busy = working.then_some(next_busy);
-        let stop = match self.0.stop.get() {
-            Stop::Draining { until } => Some(until),
-            Stop::No | Stop::Done => None,
-        };
+        let stop = self.0.stop.get().next_timeout();
         let timeouts = [pipeline.next_timeout(), busy, stop];
         timeouts
             .into_iter()
@@ -296,6 +288,11 @@ impl Shard {
                 });
             }
             Order::Stop { timeout } => self.begin_stop(now() + timeout),
+            Order::Close => {
+                let mut stop = self.0.stop.get();
+                stop.handle_all_drained();
+                self.0.stop.set(stop);
+            }
         }
     }
 
@@ -333,35 +330,49 @@ impl Shard {
 
     /// Stops taking requests; connections finish what is open on them.
     fn begin_stop(&self, until: Instant) {
-        if self.0.stop.get() != Stop::No {
+        let mut stop = self.0.stop.get();
+        if !stop.begin(until) {
             return;
         }
-        self.0.stop.set(Stop::Draining { until });
+        self.0.stop.set(stop);
         self.0.pipeline.borrow_mut().stop(now());
         for mailbox in self.0.incoming.borrow().values() {
             mailbox.send(ServerCommand::Drain);
         }
     }
 
-    fn advance_stop(&self, now: Instant) {
-        let Stop::Draining { until } = self.0.stop.get() else {
-            return;
-        };
-        let mut pipeline = self.0.pipeline.borrow_mut();
-        let drained = pipeline.is_idle() && self.0.incoming.borrow().is_empty();
-        if !drained && now < until {
-            return;
+    /// Takes the steps of stopping that are due. Returns whether the shard has ended.
+    fn advance_stop(&self, now: Instant) -> bool {
+        let state = &self.0;
+        loop {
+            let drained = state.pipeline.borrow().is_idle() && state.incoming.borrow().is_empty();
+            let connected =
+                !state.incoming.borrow().is_empty() || !state.outgoing.borrow().is_empty();
+            let mut stop = state.stop.get();
+            let step = stop.advance(now, drained, connected);
+            state.stop.set(stop);
+            match step {
+                None => return false,
+                Some(Step::TellDrained) => {
+                    let shard = state.id;
+                    state.peers.report(Report::Drained { shard });
+                }
+                Some(Step::Close) => {
+                    let dropped_items = state.pipeline.borrow_mut().abandon_all(now);
+                    state.dropped_items.set(dropped_items);
+                    state.pipeline.borrow_mut().close_connections(now);
+                    self.turn(now);
+                }
+                Some(Step::End) => {
+                    state.peers.report(Report::Stopped {
+                        shard: state.id,
+                        dropped_items: state.dropped_items.get(),
+                        counters: self.counters(),
+                    });
+                    return true;
+                }
+            }
         }
-        let dropped_items = pipeline.abandon_all(now);
-        pipeline.close_connections(now);
-        drop(pipeline);
-        self.0.stop.set(Stop::Done);
-        let (shard, counters) = (self.0.id, self.counters());
-        self.0.peers.report(Report::Stopped {
-            shard,
-            dropped_items,
-            counters,
-        });
     }
 
     fn counters(&self) -> Box<Counters> {

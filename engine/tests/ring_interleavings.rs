@@ -23,6 +23,25 @@ fn model(threads: impl Fn() + Send + Sync + 'static) {
     builder.check(threads);
 }
 
+/// What is said to be free can be used: nobody else puts anything in.
+#[test]
+fn free_slots_take_as_many_values() {
+    model(|| {
+        let (pusher, popper) = spsc(2);
+        assert_eq!(pusher.free(), 2);
+        pusher.push(0).expect("an empty ring");
+        pusher.push(1).expect("a slot that is left");
+        let popping = thread::spawn(move || (popper.pop(), popper));
+        let free = pusher.free();
+        for n in 0..free {
+            pusher.push(n).expect("a free slot");
+        }
+        assert!(free <= 1);
+        let (popped, _popper) = popping.join().expect("the popping thread");
+        assert_eq!(popped, Some(0));
+    });
+}
+
 /// Values come in order, whole, and more of them than the ring holds at once.
 #[test]
 fn values_arrive_in_order() {

@@ -22,6 +22,7 @@ impl Failure {
     const UNAVAILABLE: u8 = 69;
     const SOFTWARE: u8 = 70;
     const SYSTEM: u8 = 71;
+    const UNDELIVERED: u8 = 75;
     const CONFIG: u8 = 78;
 
     /// The configuration has faults, one a line.
@@ -63,6 +64,17 @@ impl Failure {
         Self {
             code: Self::SOFTWARE,
             message,
+        }
+    }
+
+    /// Stopped with items inside that no destination took in time.
+    pub fn undelivered(items: u64) -> Self {
+        Self {
+            code: Self::UNDELIVERED,
+            message: format!(
+                "{items} items were accepted and could not be delivered before the shutdown timeout; \
+                 they are lost"
+            ),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::{Requested, RuntimeKind};
+use tailrace_engine::telemetry::DropReason;
 use tailrace_engine::{Engine, Listening, Options, Outcome};
 
 /// How often a running engine is asked whether it still is.
@@ -126,12 +127,15 @@ fn ended(outcome: Outcome) -> Result<(), Failure> {
             tracing::info!("stopped; everything accepted was delivered or counted");
             Ok(())
         }
-        Outcome::Stopped { dropped_items, .. } => {
-            tracing::error!(
-                dropped_items,
-                "stopped; items could not be delivered in time"
-            );
-            Ok(())
+        Outcome::Stopped {
+            dropped_items,
+            last,
+        } => {
+            for (lane, items) in last.dropped(DropReason::Shutdown) {
+                let (exporter, signal) = (&lane.exporter, lane.signal.name());
+                tracing::error!(exporter, signal, items, "not delivered in time");
+            }
+            Err(Failure::undelivered(dropped_items))
         }
         Outcome::ShardDied { shard, cause } => Err(Failure::died(shard, &cause)),
     }

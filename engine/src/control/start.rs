@@ -7,12 +7,11 @@ use super::{Command, Control, Outcome, ShardLink};
 use crate::assembly::{Assembly, assemble};
 use crate::config::limits::{LimitFault, Limits, Machine, ShardLimits};
 use crate::config::{Config, ListenAddress};
-use crate::egress::balance::HANDED_OVER_MAX;
 use crate::exchange::Address;
 use crate::runtime::{
     Blocked, Bound, Consumer, Producer, Requested, RuntimeKind, bind, choose, probe, ring, run,
 };
-use crate::shard::{PeerMessage, Peers, Shard, ShardPlan};
+use crate::shard::{PEER_SLOTS, PeerMessage, Peers, Shard, ShardPlan};
 use crate::units::{ListenerId, ShardId};
 use std::fmt;
 use std::io;
@@ -28,10 +27,6 @@ pub(super) const SHUTDOWN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Orders, reports and commands that may wait in a ring.
 const CONTROL_SLOTS: usize = 1024;
-
-/// Batches on their way from one shard to another and verdicts on what came from there: they fill
-/// half of it, the rest is for connections of Unix sockets.
-const PEER_SLOTS: usize = 4 * HANDED_OVER_MAX;
 
 /// What the host decides beside the configuration.
 #[derive(Debug, Clone, Default)]
@@ -277,7 +272,8 @@ fn start_shards(
         links.push(ShardLink {
             orders,
             reports: report_inbox,
-            ended: false,
+            drained: false,
+            last: None,
         });
     }
     drop(started);

@@ -157,6 +157,25 @@ impl Pipeline {
         }
     }
 
+    /// Turns away who waits for room: there will be none.
+    pub(super) fn refuse_blocked(&mut self) {
+        let refusal = Refusal::ShuttingDown {
+            retry_after: RESTART_DELAY,
+        };
+        for Blocked { request: id, .. } in std::mem::take(&mut self.blocked) {
+            let Some(request) = self.requests.get(id) else {
+                continue;
+            };
+            let connection = request.connection;
+            let reply = self.refuse_and_forget(id, &refusal);
+            self.outputs.push_back(Output::Reply {
+                connection,
+                request: id,
+                reply,
+            });
+        }
+    }
+
     /// Room was made, or time passed: lets in what waited, oldest first.
     pub(super) fn retry_blocked(&mut self, now: Instant) {
         for _ in 0..self.blocked.len() {

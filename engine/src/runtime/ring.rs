@@ -58,6 +58,11 @@ impl<T: Send> Producer<T> {
         }
     }
 
+    /// How many values can be sent now. The consumer may make room for more meanwhile.
+    pub fn free(&self) -> usize {
+        self.ring.free()
+    }
+
     /// Whether the consumer is gone: what is pushed is dropped unseen.
     pub fn is_abandoned(&self) -> bool {
         self.ring.is_abandoned()

@@ -1,6 +1,7 @@
 //! What crosses between threads: orders from control, batches between shards, reports to control.
 
 use crate::config::FileConfig;
+use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::lane::Conclusion;
 use crate::egress::outlet::Parcel;
 use crate::exchange::Address;
@@ -46,8 +47,10 @@ pub enum Order {
     },
     /// Report a copy of the counters.
     Count { query: u64 },
-    /// Stop taking requests, deliver what is inside for so long, then end.
+    /// Stop taking requests and deliver what is inside, for at most so long.
     Stop { timeout: Duration },
+    /// Every shard is drained: close the connections and end.
+    Close,
 }
 
 /// What a shard tells the control thread.
@@ -62,6 +65,8 @@ pub enum Report {
         counters: Box<Counters>,
         at: Instant,
     },
+    /// The shard has stopped taking requests, and nothing of what it took is left.
+    Drained { shard: ShardId },
     /// The shard has ended as asked, giving up so many items.
     Stopped {
         shard: ShardId,
@@ -91,6 +96,13 @@ pub enum PeerMessage {
     },
 }
 
+/// What a ring between two shards must have room for at any time: this shard's batches, and the
+/// verdicts for the other's.
+const PARCELS_AND_VERDICTS: usize = 2 * HANDED_OVER_MAX;
+
+/// The slots of a ring between two shards, those for connections that change shards included.
+pub const PEER_SLOTS: usize = 2 * PARCELS_AND_VERDICTS;
+
 /// A shard's ways to the other threads.
 #[derive(Debug)]
 pub struct Peers {
@@ -105,11 +117,29 @@ impl Peers {
         self.shards.len() > 1
     }
 
-    /// Sends to a peer; gives the message back where its ring is full.
-    pub fn send(&self, to: ShardId, message: PeerMessage) -> Result<(), PeerMessage> {
+    /// Sends a batch or a verdict to a peer. The ring has room for all that may be under way, so
+    /// `false` means that the peer is gone.
+    pub fn send(&self, to: ShardId, message: PeerMessage) -> bool {
         match self.shards.get(to.index()) {
-            Some(Some(ring)) => ring.send(message).map_err(|full| full.0),
-            _ => Err(message),
+            Some(Some(ring)) => ring.send(message).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Gives a connection to a peer, or gives it back where the peer has many to take already.
+    pub fn give(
+        &self,
+        to: ShardId,
+        listener: ListenerId,
+        socket: socket2::Socket,
+    ) -> Result<(), socket2::Socket> {
+        match self.shards.get(to.index()) {
+            Some(Some(ring)) if ring.free() > PARCELS_AND_VERDICTS => {
+                // There is room: nobody else sends on this ring.
+                let _ = ring.send(PeerMessage::Connection { listener, socket });
+                Ok(())
+            }
+            _ => Err(socket),
         }
     }
 

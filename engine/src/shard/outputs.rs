@@ -1,17 +1,17 @@
 //! What the pipeline asks for, performed.
 
+use super::Shard;
 use super::messages::{PeerMessage, Report};
-use super::{Shard, Stop};
 use crate::egress::destination::Terms;
 use crate::egress::lane::Conclusion;
 use crate::exchange::{Answer, ClientCommand, Failure, ServerCommand};
 use crate::net::client;
 use crate::pipeline::{Output, Pipeline};
-use crate::runtime::{now, sleep, spawn};
+use crate::runtime::now;
 use crate::time::Instant;
-use crate::units::{ConnectionId, ShardId};
+use crate::units::ConnectionId;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 impl Shard {
     pub(super) fn perform(&self, output: Output, pipeline: &mut Pipeline, now: Instant) {
@@ -67,8 +67,8 @@ impl Shard {
                     attempt,
                     parcel,
                 };
-                if state.peers.send(to, message).is_err() {
-                    pipeline.handle_hand_back(attempt, Conclusion::Declined, 0, now);
+                if !state.peers.send(to, message) {
+                    pipeline.handle_hand_back(attempt, Conclusion::Unsent, 0, now);
                 }
             }
             Output::HandBack {
@@ -82,28 +82,10 @@ impl Shard {
                     conclusion,
                     wire_bytes,
                 };
-                if let Err(message) = state.peers.send(to, message) {
-                    self.hand_back_later(to, message);
-                }
+                // A peer that is gone waits for nothing.
+                let _ = state.peers.send(to, message);
             }
         }
-    }
-
-    /// The ring has room for every verdict, but connections of a Unix socket may have filled it. A
-    /// peer that is gone waits for nothing.
-    fn hand_back_later(&self, to: ShardId, message: PeerMessage) {
-        const PAUSE: Duration = Duration::from_millis(1);
-        let shard = self.clone();
-        spawn(async move {
-            let mut message = message;
-            while shard.0.stop.get() != Stop::Done {
-                sleep(PAUSE).await;
-                match shard.0.peers.send(to, message) {
-                    Ok(()) => return,
-                    Err(full) => message = full,
-                }
-            }
-        });
     }
 
     /// A connection may have ended between the decision to send on it and this turn: what was to be

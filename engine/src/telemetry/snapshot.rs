@@ -1,6 +1,6 @@
 //! All shards' counters at one moment, added up, with the names of what was counted.
 
-use super::{Counters, ShardCounters};
+use super::{Counters, DropReason, ShardCounters};
 use tailrace_codec::Signal;
 
 /// The names of what is counted, fixed when the configuration is read.
@@ -75,6 +75,14 @@ impl Snapshot {
     /// The sum over all shards.
     pub const fn total(&self) -> &Counters {
         &self.total
+    }
+
+    /// The lanes that gave up items for `reason`, and how many.
+    pub fn dropped(&self, reason: DropReason) -> impl Iterator<Item = (&LaneLabels, u64)> {
+        let lanes = self.labels.lanes.iter().zip(&self.total.lanes);
+        lanes
+            .map(move |(labels, lane)| (labels, lane.dropped[reason as usize]))
+            .filter(|(_, items)| *items > 0)
     }
 
     /// Items of all lanes that conservation cannot account for, without sign: must be 0.

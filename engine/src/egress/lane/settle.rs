@@ -18,14 +18,9 @@ pub enum Conclusion {
     Answered(Verdict),
     /// It could not be sent in time, or nobody answers: to be tried again after a while.
     Unsent,
-    /// The shard it was handed to has no room: to be tried again a moment later.
-    Declined,
     /// It has no form in the destination's format.
     Unfit,
 }
-
-/// About a turn of a busy shard.
-const DECLINED_PAUSE: Duration = Duration::from_millis(1);
 
 /// What the machines behind a verdict need beside the lane itself.
 #[derive(Debug)]
@@ -49,7 +44,6 @@ impl Lane {
         match conclusion {
             Conclusion::Answered(verdict) => self.handle_verdict(id, verdict, wire_bytes, context),
             Conclusion::Unsent => self.retry(id, None, context),
-            Conclusion::Declined => self.postpone(id, context.now),
             Conclusion::Unfit => {
                 let batch = self.end(id);
                 self.give_up(&batch.parts, DropReason::Unconvertible, Outcome::Refused);
@@ -233,7 +227,7 @@ impl Lane {
         self.counters.send_failed += items;
         let rule = &self.settings.retry;
         let Context { random, now, .. } = context;
-        if !self.flushing && self.slots.back_off(id, rule, after, random, *now) {
+        if self.slots.back_off(id, rule, after, random, *now) {
             self.counters.in_flight -= items;
             self.counters.backing_off += items;
             return;
@@ -255,14 +249,6 @@ impl Lane {
         }
         let items = self.slots.get(id).size.items;
         self.slots.make_due(id, context.now);
-        self.counters.in_flight -= items;
-        self.counters.backing_off += items;
-    }
-
-    /// Nobody has tried to send the batch: the pause only lets the other shard take its turn.
-    fn postpone(&mut self, id: BatchId, now: Instant) {
-        let items = self.slots.get(id).size.items;
-        self.slots.postpone(id, now + DECLINED_PAUSE);
         self.counters.in_flight -= items;
         self.counters.backing_off += items;
     }

@@ -141,11 +141,6 @@ impl Slots {
         }
     }
 
-    /// Sends a batch again a moment later, which is no failure and costs no try.
-    pub fn postpone(&mut self, id: BatchId, due: Instant) {
-        self.set_due(id, Some(due));
-    }
-
     pub fn may_retry_at_once(&self, id: BatchId) -> bool {
         self.slots[id.0 as usize].at_once > 0
     }

@@ -77,12 +77,42 @@ fn a_blocking_queue_holds_the_sender_until_there_is_room() {
     assert!(reply.is_none());
     world.turn();
     assert!(world.replies.is_empty());
-    // "a" times out in the destination and is given up; room is made.
-    world.pipeline.abandon_all(world.now);
+    // "a" is refused by the destination; room is made.
+    world.answer(status(Code::InvalidArgument));
     world.turn();
     let (id, reply) = &world.replies[0];
     assert_eq!((Some(*id), code(Some(reply))), (blocked, Some(Code::Ok)));
     assert_eq!(world.names(0), ["a", "b"]);
+}
+
+#[test]
+fn giving_up_answers_everyone_who_waits() {
+    let waits = LaneSettings {
+        waits: true,
+        ..queue(1, true)
+    };
+    let mut world = World::new(vec![waits]);
+    world.script = Box::new(|_, _| None);
+    let (waiting, _) = world.request(&["a"]);
+    world.turn();
+    let (blocked, reply) = world.request(&["b"]);
+    assert!(reply.is_none());
+    world.pipeline.stop(world.now);
+    assert_eq!(world.pipeline.abandon_all(world.now), 1, "b never got in");
+    world.turn();
+    let told: Vec<_> = world
+        .replies
+        .iter()
+        .map(|(id, reply)| (Some(*id), code(Some(reply))))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (blocked, Some(Code::Unavailable)),
+            (waiting, Some(Code::Unavailable))
+        ]
+    );
+    assert!(world.pipeline.is_idle());
 }
 
 #[test]

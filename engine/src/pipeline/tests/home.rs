@@ -4,8 +4,8 @@ use super::world::*;
 use crate::delivery::Verdict;
 use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::lane::{Conclusion, LaneSettings};
+use crate::telemetry::DropReason;
 use crate::units::ShardId;
-use std::time::Duration;
 
 fn away(slots: usize) -> World {
     let lane = LaneSettings { slots, ..lane() };
@@ -49,25 +49,32 @@ fn no_more_is_given_than_the_way_back_has_room_for() {
 }
 
 #[test]
-fn a_home_without_room_is_asked_again_and_nothing_is_given_up() {
-    let mut lane = lane();
-    lane.retry.enabled = false;
-    let mut world = World::with_homes(vec![lane], vec![Some(ShardId(1))]);
-    world.request(&["a"]);
-    world.turn();
+fn what_another_shard_still_has_is_given_up_at_the_end_and_its_late_verdict_is_nobodys() {
+    let mut world = away(1000);
     for _ in 0..100 {
-        let given = world.given.pop().expect("it is given again and again");
-        world.hand_back(given, Conclusion::Declined);
-        assert!(
-            world.given.is_empty(),
-            "not at once: the other shard needs its turn"
-        );
-        world.pass(Duration::from_millis(1));
+        world.request(&["a"]);
     }
-    let given = world.given.pop().expect("still there");
-    world.hand_back(given, DELIVERED);
+    world.turn();
+    world.pipeline.stop(world.now);
+    assert_eq!(world.pipeline.abandon_all(world.now), 100);
+    let late = world.given[0];
+    world.hand_back(late, DELIVERED);
     let counters = world.pipeline.lanes()[0].counters();
-    assert_eq!((counters.delivered, counters.send_failed), (1, 0));
+    assert_eq!(counters.dropped[DropReason::Shutdown as usize], 100);
+    assert!(world.pipeline.is_idle());
+}
+
+#[test]
+fn a_shard_that_is_stopping_still_sends_for_the_others() {
+    let mut world = World::new(vec![lane()]);
+    world.pipeline.stop(world.now);
+    assert!(world.pipeline.is_idle());
+    world.parcel(77, &["theirs"]);
+    assert!(!world.pipeline.is_idle());
+    world.turn();
+    assert_eq!(world.names(0), ["theirs"]);
+    assert_eq!(world.handed_back, [77]);
+    assert!(world.pipeline.is_idle());
 }
 
 #[test]

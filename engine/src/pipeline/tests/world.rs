@@ -83,6 +83,8 @@ pub struct World {
     connection: ConnectionId,
     lane_of: Vec<(ConnectionId, usize)>,
     connects: VecDeque<(ConnectionId, usize)>,
+    /// What the script has not answered.
+    unanswered: VecDeque<(ConnectionId, AttemptId)>,
     pub reachable: bool,
 }
 
@@ -147,6 +149,7 @@ impl World {
             connection,
             lane_of: Vec::new(),
             connects: VecDeque::new(),
+            unanswered: VecDeque::new(),
             reachable: true,
         }
     }
@@ -263,6 +266,23 @@ impl World {
         of_lane.flat_map(|(_, names)| names.clone()).collect()
     }
 
+    /// Answers the oldest request that the script left open.
+    pub fn answer(&mut self, answer: Answer) {
+        let (connection, attempt) = self.unanswered.pop_front().expect("an open request");
+        self.handle_answered(connection, attempt, answer);
+    }
+
+    fn answer_newest(&mut self, answer: Answer) {
+        let (connection, attempt) = self.unanswered.pop_back().expect("an open request");
+        self.handle_answered(connection, attempt, answer);
+    }
+
+    fn handle_answered(&mut self, connection: ConnectionId, attempt: AttemptId, answer: Answer) {
+        let wall = SystemTime::UNIX_EPOCH;
+        self.pipeline
+            .handle_answered(connection, attempt, answer, self.now, wall);
+    }
+
     fn connect(&mut self) {
         while let Some((connection, lane)) = self.connects.pop_front() {
             if self.reachable {
@@ -288,10 +308,9 @@ impl World {
                 let lane = lane.expect("a connection that is up");
                 let names = decode(&attempt.body.to_bytes()[5..]);
                 self.sent.push((lane, names.clone()));
+                self.unanswered.push_back((connection, attempt.id));
                 if let Some(answer) = (self.script)(lane, &names) {
-                    let wall = SystemTime::UNIX_EPOCH;
-                    self.pipeline
-                        .handle_answered(connection, attempt.id, answer, self.now, wall);
+                    self.answer_newest(answer);
                 }
             }
             ClientCommand::Drain => {

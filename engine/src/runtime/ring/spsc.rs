@@ -121,6 +121,13 @@ impl<T> Pusher<T> {
         Ok(shared.wake())
     }
 
+    /// How many values fit.
+    pub(super) fn free(&self) -> usize {
+        let head = self.shared.head.0.load(Ordering::Acquire);
+        self.head_seen.set(head);
+        self.shared.slots.len() - self.tail.get().wrapping_sub(head)
+    }
+
     /// Whether the other end was dropped: what is pushed is never taken.
     pub(super) fn is_abandoned(&self) -> bool {
         self.shared.popper_gone.load(Ordering::Acquire)
