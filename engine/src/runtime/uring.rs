@@ -54,7 +54,7 @@ fn block_on_with<T>(turn_max: Duration, root: impl Future<Output = T>) -> io::Re
 /// How long the two watches sleep while tasks run, and while none does: the longest that a stall
 /// lasts which [`watch`] ends.
 const WATCH_BUSY: Duration = Duration::from_millis(5);
-const WATCH_IDLE: Duration = Duration::from_millis(100);
+const WATCH_IDLE: Duration = Duration::from_millis(250);
 
 /// Ends a sleep that should not have begun.
 ///
