@@ -18,6 +18,7 @@ pub mod components;
 pub mod limits;
 
 mod compile;
+mod document;
 mod duration;
 mod endpoint;
 mod expand;
@@ -38,6 +39,8 @@ mod source;
 mod types;
 mod yaml;
 
+pub use document::{Map, document};
+pub use duration::{format as format_duration, parse as parse_duration};
 pub use exporter::{
     Balancer, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
     HttpEncoding, HttpVersion, KeepaliveConfig, OtlpGrpcConfig, OtlpHttpConfig, Target, Verbosity,

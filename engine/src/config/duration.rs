@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Reads `1h30m`, `1.5s`, `200ms`, `10us`, `10µs`, `5ns`, `0`. `None`: not such a text, negative,
 /// or beyond Go's 2^63 nanoseconds (292 years). Cost: one pass, no allocation.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" || text == "-0" {
         return Some(Duration::ZERO);
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
 }
 
 /// As Go prints it: `1h30m0s`, `1.5s`, `200ms`, `0s`.
-pub(super) fn format(duration: Duration) -> String {
+pub fn format(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     if nanos == 0 {
         return "0s".into();
