@@ -15,6 +15,7 @@
 //! nothing. The same machine runs in simulation.
 
 mod admission;
+mod blocked;
 mod requests;
 mod sending;
 mod settings;
@@ -36,7 +37,8 @@ use crate::memory::{Credit, PayloadId, Store};
 use crate::telemetry::{Counters, DropReason, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, LaneId, ListenerId, RequestId, ShardId};
-use admission::Blocked;
+use admission::Message;
+use blocked::Blocked;
 use bytes::Bytes;
 use requests::Requests;
 use sending::InFlight;
@@ -111,7 +113,7 @@ pub struct Pipeline {
     requests: Requests,
     attempts: Slab<InFlight>,
     /// Complete requests that wait for room in a queue that blocks.
-    blocked: VecDeque<Blocked>,
+    blocked: Blocked<Message>,
     balance: Balance,
     /// By shard: the batches it was given and has not handed back.
     handed_over: Vec<usize>,
@@ -166,7 +168,7 @@ impl Pipeline {
             outgoing: ConnectionTable::new(),
             requests: Requests::default(),
             attempts: Slab::new(),
-            blocked: VecDeque::new(),
+            blocked: Blocked::default(),
             balance: Balance::default(),
             handed_over: Vec::new(),
             drain_rate: DrainRate::default(),
@@ -199,7 +201,7 @@ impl Pipeline {
             }
             self.collect(index, now);
         }
-        self.retry_blocked(now);
+        self.expire_blocked(now);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) though nothing happened.
@@ -210,7 +212,7 @@ impl Pipeline {
             Outlet::Network(network) => network.destination.next_timeout(),
             Outlet::File | Outlet::Debug(_) | Outlet::Nop => None,
         });
-        let blocked = self.blocked.iter().map(Blocked::deadline);
+        let blocked = self.blocked.next_deadline();
         lanes.chain(outlets).chain(blocked).min()
     }
 

@@ -9,7 +9,7 @@ use crate::exchange::{
 use crate::ingress::{self, Content, Fault, Ingress, Refusal};
 use crate::memory::store::Payload;
 use crate::time::Instant;
-use crate::units::{ConnectionId, ListenerId, RequestId};
+use crate::units::{ConnectionId, LaneId, ListenerId, RequestId};
 use bytes::Bytes;
 use std::time::Duration;
 use tailrace_codec::compress::{Encoding, InflateError};
@@ -22,26 +22,23 @@ const PAYLOAD_OVERHEAD_BYTES: u64 = 512;
 /// What a shard that is stopping tells its senders: the time a restart takes.
 const RESTART_DELAY: Duration = Duration::from_secs(5);
 
-/// A complete request that waits for room in a queue that blocks.
-#[derive(Debug)]
-pub(super) struct Blocked {
-    request: RequestId,
-    message: Message,
-}
-
-impl Blocked {
-    pub const fn deadline(&self) -> Instant {
-        self.message.deadline
-    }
-}
-
 /// An export request as protobuf, counted.
 #[derive(Debug)]
-struct Message {
+pub(super) struct Message {
     signal: Signal,
     body: Rope,
     items: u64,
     deadline: Instant,
+}
+
+impl Message {
+    fn size(&self) -> Size {
+        Size {
+            requests: 1,
+            items: self.items,
+            bytes: self.body.len() as u64,
+        }
+    }
 }
 
 impl Pipeline {
@@ -148,7 +145,7 @@ impl Pipeline {
 
     /// The sender is gone. What was accepted stays accepted.
     pub fn handle_abandoned(&mut self, id: RequestId) {
-        self.blocked.retain(|blocked| blocked.request != id);
+        self.blocked.remove(id);
         if let Some(request) = self.requests.remove(id) {
             if let Some(payload) = request.payload {
                 self.store.forget_waiter(payload);
@@ -162,76 +159,80 @@ impl Pipeline {
         let refusal = Refusal::ShuttingDown {
             retry_after: RESTART_DELAY,
         };
-        for Blocked { request: id, .. } in std::mem::take(&mut self.blocked) {
-            let Some(request) = self.requests.get(id) else {
-                continue;
-            };
-            let connection = request.connection;
+        while let Some(id) = self.blocked.pop() {
+            let connection = self.requests[id].connection;
             let reply = self.refuse_and_forget(id, &refusal);
-            self.outputs.push_back(Output::Reply {
-                connection,
-                request: id,
-                reply,
-            });
+            self.reply(connection, id, reply);
         }
     }
 
-    /// Room was made, or time passed: lets in what waited, oldest first.
-    pub(super) fn retry_blocked(&mut self, now: Instant) {
-        for _ in 0..self.blocked.len() {
-            let Some(Blocked {
-                request: id,
-                message,
-            }) = self.blocked.pop_front()
-            else {
-                return;
-            };
-            let Some(request) = self.requests.get(id) else {
+    /// A lane has room: lets in what waited for it, the oldest first on each route. One that does
+    /// not fit keeps those behind it waiting, or a large request would never come in.
+    pub(super) fn let_in(&mut self, lane: LaneId, now: Instant) {
+        for (listener, signal) in self.blocked.routes() {
+            let route = self.settings.listeners[listener.index()].route(signal);
+            if !route.contains(&lane) {
                 continue;
-            };
-            let connection = request.connection;
-            if let Some(reply) = self.admit(id, message, now) {
-                self.outputs.push_back(Output::Reply {
-                    connection,
-                    request: id,
-                    reply,
-                });
+            }
+            while let Some((id, message)) = self.blocked.first((listener, signal)) {
+                if self.full(listener, signal, message.size(), now).is_some() {
+                    break;
+                }
+                let Some(message) = self.blocked.remove(id) else {
+                    break;
+                };
+                let connection = self.requests[id].connection;
+                if let Some(reply) = self.store(id, message, now) {
+                    self.reply(connection, id, reply);
+                }
             }
         }
     }
 
-    /// Puts a message into every lane of its route, or none.
+    /// Refuses what has waited until its deadline.
+    pub(super) fn expire_blocked(&mut self, now: Instant) {
+        while let Some((id, message)) = self.blocked.pop_expired(now) {
+            let Request {
+                connection,
+                listener,
+                ..
+            } = self.requests[id];
+            self.count_enqueue_failed(listener, message.signal, message.size());
+            let reply = self.refuse_and_forget(id, &Refusal::TimedOut);
+            self.reply(connection, id, reply);
+        }
+    }
+
+    fn reply(&mut self, connection: ConnectionId, request: RequestId, reply: Reply) {
+        self.outputs.push_back(Output::Reply {
+            connection,
+            request,
+            reply,
+        });
+    }
+
+    /// Puts a message into every lane of its route, or none; or behind those that wait for room.
     fn admit(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
-        let listener = self.requests[id].listener;
-        let bytes = message.body.len() as u64;
-        let size = Size {
-            requests: 1,
-            items: message.items,
-            bytes,
-        };
-        if let Some(refusal) = self.full(listener, message.signal, size, now) {
-            let blocks = self.blocks(listener, message.signal);
-            if blocks && now < message.deadline {
-                self.blocked.push_back(Blocked {
-                    request: id,
-                    message,
-                });
-                return None;
-            }
-            self.count_enqueue_failed(listener, message.signal, size);
-            let refusal = if blocks { Refusal::TimedOut } else { refusal };
-            return Some(self.refuse_and_forget(id, &refusal));
+        let route = (self.requests[id].listener, message.signal);
+        let (listener, signal) = route;
+        let is_behind = self.blocked.first(route).is_some();
+        let full = self.full(listener, signal, message.size(), now);
+        if full.is_none() && !is_behind {
+            return self.store(id, message, now);
         }
-        self.store(id, message, size, now)
+        let blocks = self.blocks(listener, signal);
+        if blocks && now < message.deadline {
+            let deadline = message.deadline;
+            self.blocked.insert(id, route, deadline, message);
+            return None;
+        }
+        self.count_enqueue_failed(listener, signal, message.size());
+        let refusal = full.filter(|_| !blocks).unwrap_or(Refusal::TimedOut);
+        Some(self.refuse_and_forget(id, &refusal))
     }
 
-    fn store(
-        &mut self,
-        id: RequestId,
-        message: Message,
-        size: Size,
-        now: Instant,
-    ) -> Option<Reply> {
+    fn store(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
+        let size = message.size();
         let request = &mut self.requests[id];
         let charged = size.bytes + PAYLOAD_OVERHEAD_BYTES;
         self.credit.adjust(request.reserved, charged);

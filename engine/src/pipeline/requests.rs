@@ -28,10 +28,6 @@ impl Requests {
         id
     }
 
-    pub fn get(&self, id: RequestId) -> Option<&Request> {
-        self.open.get(&id)
-    }
-
     pub fn get_mut(&mut self, id: RequestId) -> Option<&mut Request> {
         self.open.get_mut(&id)
     }

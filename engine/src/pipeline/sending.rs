@@ -325,30 +325,30 @@ impl Pipeline {
     /// Lets go of the parts of a lane that have ended, and answers who waited for them.
     pub(super) fn settle(&mut self, index: usize, now: Instant) {
         let awaited = self.lanes[index].settings().waits;
-        let mut freed = false;
+        let mut has_room = false;
         while let Some(settlement) = self.lanes[index].poll_settled() {
             if awaited {
                 self.note(settlement.payload, settlement.outcome);
             }
-            freed |= self.release(settlement.payload, awaited, now);
+            self.release(settlement.payload, awaited, now);
+            has_room = true;
         }
-        if freed && !self.blocked.is_empty() {
-            self.retry_blocked(now);
+        if has_room && !self.blocked.is_empty() {
+            self.let_in(lane_id(index), now);
         }
     }
 
-    /// Takes one holder from a payload. Says whether it is gone.
-    pub(super) fn release(&mut self, payload: PayloadId, awaited: bool, now: Instant) -> bool {
+    /// Takes one holder from a payload, which goes with its last.
+    pub(super) fn release(&mut self, payload: PayloadId, awaited: bool, now: Instant) {
         let released = self.store.release(payload, awaited);
         if let Some(request) = released.answered {
             self.answer(request);
         }
         let Some(payload) = released.freed else {
-            return false;
+            return;
         };
         self.credit.give(payload.charged);
         self.drain_rate.record(payload.charged, now);
-        true
     }
 
     /// A waiting request is told the worst that became of any of its parts.

@@ -116,6 +116,71 @@ fn giving_up_answers_everyone_who_waits() {
 }
 
 #[test]
+fn who_waits_for_room_comes_in_by_age_and_nobody_overtakes() {
+    let mut world = World::new(vec![queue(2, true)]);
+    world.script = never();
+    for name in ["a", "b"] {
+        assert!(world.request(&[name]).1.is_some());
+        world.turn();
+    }
+    for name in ["c", "d", "e"] {
+        assert!(world.request(&[name]).1.is_none(), "{name} waits");
+    }
+    world.turn();
+    world.answer(ok());
+    world.turn();
+    world.answer(ok());
+    world.turn();
+    assert_eq!(world.names(0), ["a", "b", "c", "d"]);
+    assert_eq!(world.replies.len(), 2);
+    // One that comes while others wait goes behind them, room or not.
+    world.answer(ok());
+    world.turn();
+    world.answer(ok());
+    world.turn();
+    assert_eq!(world.names(0), ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
+fn who_waits_too_long_for_room_is_told_to_come_again() {
+    let mut world = World::new(vec![queue(1, true)]);
+    world.script = never();
+    world.request(&["a"]);
+    world.turn();
+    let (late, reply) = world.timed_request("2S", &["b"]);
+    assert!(reply.is_none());
+    let (waits, _) = world.request(&["c"]);
+    world.pass(Duration::from_millis(1_999));
+    assert!(world.replies.is_empty());
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.replies.len(), 1, "its deadline, and nobody else's");
+    assert_eq!(Some(world.replies[0].0), late);
+    assert_eq!(
+        code(Some(&world.replies[0].1)),
+        Some(Code::DeadlineExceeded)
+    );
+    world.answer(ok());
+    world.turn();
+    assert_eq!(Some(world.replies[1].0), waits);
+    assert_eq!(world.names(0), ["a", "c"]);
+    assert_eq!(world.pipeline.lanes()[0].counters().enqueue_failed, 1);
+}
+
+#[test]
+fn room_in_one_lane_lets_in_who_waited_for_that_lane_though_another_keeps_the_payload() {
+    let mut world = World::new(vec![queue(1, true), queue(100, true)]);
+    world.script = never();
+    world.request(&["a"]);
+    world.turn();
+    assert!(world.request(&["b"]).1.is_none());
+    world.turn();
+    // Lane 0 is done with "a"; lane 1 is not.
+    world.answer(ok());
+    world.turn();
+    assert_eq!(world.names(0), ["a", "b"]);
+}
+
+#[test]
 fn a_waiting_sender_hears_the_worst_of_its_lanes() {
     let waits = LaneSettings {
         waits: true,

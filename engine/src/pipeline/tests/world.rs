@@ -161,20 +161,35 @@ impl World {
 
     /// As [`request`](Self::request), with an `x-tenant` header.
     pub fn tenant_request(&mut self, tenant: &str, names: &[&str]) {
-        self.send(&encode(names), tenant);
+        self.send(&encode(names), &[("x-tenant", tenant)]);
+    }
+
+    /// As [`request`](Self::request), with a `grpc-timeout`.
+    pub fn timed_request(
+        &mut self,
+        timeout: &str,
+        names: &[&str],
+    ) -> (Option<RequestId>, Option<Reply>) {
+        self.send(&encode(names), &[("grpc-timeout", timeout)])
     }
 
     pub fn body(&mut self, message: &[u8]) -> (Option<RequestId>, Option<Reply>) {
-        self.send(message, "")
+        self.send(message, &[])
     }
 
-    fn send(&mut self, message: &[u8], tenant: &str) -> (Option<RequestId>, Option<Reply>) {
-        let request = Request::post("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+    fn send(
+        &mut self,
+        message: &[u8],
+        headers: &[(&str, &str)],
+    ) -> (Option<RequestId>, Option<Reply>) {
+        let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+        let mut request = Request::post(path)
             .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("x-tenant", tenant)
-            .body(())
-            .expect("a request");
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).expect("a request");
         let (parts, ()) = request.into_parts();
         let head = RequestHead {
             listener: LISTENER,
