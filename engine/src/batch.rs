@@ -8,7 +8,7 @@
 mod open;
 mod size;
 
-pub use open::{Batching, OpenBatches, SealCause, Sealed};
+pub use open::{Batching, OpenBatches, Room, SealCause, Sealed};
 pub use size::{Size, Sizer};
 
 use crate::memory::PayloadId;

@@ -42,8 +42,17 @@ pub struct Added {
     pub rest: Option<Part>,
 }
 
-/// Cuts a part so that the first piece is at most `room` of the sizer, or says that it cannot be.
-pub type Cut<'a> = dyn FnMut(Part, u64) -> Result<(Part, Part), Part> + 'a;
+/// How much of the sizer the first piece of a part may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// What is left in a batch.
+    Rest(u64),
+    /// All of an empty batch: a piece of one item may be larger, for it fits nowhere else either.
+    Whole(u64),
+}
+
+/// Cuts a part so that the first piece fits the room, or says that it cannot be.
+pub type Cut<'a> = dyn FnMut(Part, Room) -> Result<(Part, Part), Part> + 'a;
 
 /// The open batches of one lane.
 ///
@@ -83,6 +92,10 @@ impl OpenBatches {
         if part.size.by(self.rule.sizer) <= room {
             open.push(part);
         } else {
+            let room = match open.parts.is_empty() {
+                true => Room::Whole(room),
+                false => Room::Rest(room),
+            };
             match cut(part, room) {
                 Ok((head, tail)) => {
                     open.push(head);
@@ -200,7 +213,8 @@ mod tests {
     }
 
     /// Cuts by arithmetic alone; items are a hundred bytes each.
-    fn cut(mut part: Part, room: u64) -> Result<(Part, Part), Part> {
+    fn cut(mut part: Part, room: Room) -> Result<(Part, Part), Part> {
+        let (Room::Rest(room) | Room::Whole(room)) = room;
         if room == 0 || part.size.items <= 1 {
             return Err(part);
         }

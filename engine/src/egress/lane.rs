@@ -14,6 +14,8 @@
 mod cut;
 mod settle;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use settle::{Conclusion, Context};
 pub use slots::BatchId;

@@ -1,7 +1,7 @@
 //! Cutting parts: the store must know each piece as a holder of its payload.
 
 use super::LaneSettings;
-use crate::batch::{Part, Size, Sizer};
+use crate::batch::{Part, Room, Size, Sizer};
 use crate::delivery::{Cut, Divisible};
 use crate::memory::Store;
 use tailrace_codec::Signal;
@@ -59,17 +59,19 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    /// As [`cut`](Self::cut), for the room that is left in a batch.
-    pub fn fill(&mut self, part: Part, sizer: Sizer, room: u64) -> Result<(Part, Part), Part> {
-        match sizer {
-            _ if room == 0 => Err(part),
-            Sizer::Items => self.cut(part, Cut::Items(room)),
-            Sizer::Bytes => match self.cut(part, Cut::Bytes(room)) {
+    /// As [`cut`](Self::cut), for the room that there is in a batch.
+    pub fn fill(&mut self, part: Part, sizer: Sizer, room: Room) -> Result<(Part, Part), Part> {
+        match (sizer, room) {
+            (Sizer::Requests, _) | (_, Room::Rest(0)) => Err(part),
+            (Sizer::Items, Room::Rest(items) | Room::Whole(items)) => {
+                self.cut(part, Cut::Items(items))
+            }
+            (Sizer::Bytes, Room::Whole(bytes)) => self.cut(part, Cut::Bytes(bytes)),
+            (Sizer::Bytes, Room::Rest(bytes)) => match self.cut(part, Cut::Bytes(bytes)) {
                 // Its first item alone is over the room: the part waits for the next batch.
-                Ok((head, tail)) if head.size.bytes > room => Err(self.rejoin(head, tail)),
+                Ok((head, tail)) if head.size.bytes > bytes => Err(self.rejoin(head, tail)),
                 cut => cut,
             },
-            Sizer::Requests => Err(part),
         }
     }
 
