@@ -31,7 +31,6 @@ enum How {
     Refused(bool),
     TooLarge,
     Unsent,
-    Declined,
     Unfit,
 }
 
@@ -44,7 +43,6 @@ fn how() -> impl Strategy<Value = How> {
         2 => any::<bool>().prop_map(How::Refused),
         2 => Just(How::TooLarge),
         1 => Just(How::Unsent),
-        1 => Just(How::Declined),
         1 => Just(How::Unfit),
     ]
 }
@@ -65,7 +63,6 @@ impl How {
     fn conclusion(&self) -> Conclusion {
         let verdict = match self {
             Self::Unsent => return Conclusion::Unsent,
-            Self::Declined => return Conclusion::Declined,
             Self::Unfit => return Conclusion::Unfit,
             Self::Delivered => delivered(),
             Self::Partial(rejected_items) => Verdict::Partial {
