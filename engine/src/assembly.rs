@@ -14,7 +14,7 @@ pub use listeners::ListenerPlan;
 
 use crate::batch::Batching;
 use crate::config::limits::ShardLimits;
-use crate::config::{Config, ExporterConfig, FileConfig, LaneConfig, Target};
+use crate::config::{ComponentId, Config, ExporterConfig, FileConfig, LaneConfig, Target};
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::egress::outlet::OutletSettings;
 use crate::flow::BackoffRule;
@@ -200,15 +200,23 @@ fn labels(config: &Config, listeners: &[ListenerSettings]) -> Labels {
             .zip(listeners)
             .map(receiver)
             .collect(),
-        lanes: config.lanes.iter().map(lane_labels).collect(),
+        lanes: config
+            .lanes
+            .iter()
+            .map(|lane| lane_labels(config, lane))
+            .collect(),
         resource: resource.iter().filter_map(given).collect(),
     }
 }
 
-fn lane_labels(lane: &LaneConfig) -> LaneLabels {
+fn lane_labels(config: &Config, lane: &LaneConfig) -> LaneLabels {
+    let pipelines = config.pipelines.iter();
+    let mut upstream = pipelines.filter(|pipeline| lane.pipelines.contains(&pipeline.id));
+    let is_batch = |id: &&ComponentId| id.kind() == "batch";
+    let batch = upstream.find_map(|pipeline| pipeline.processors.iter().find(is_batch));
     LaneLabels {
         exporter: lane.exporter.to_string(),
         signal: lane.signal,
-        batch_processor: None,
+        batch_processor: batch.map(ToString::to_string),
     }
 }

@@ -1,7 +1,10 @@
-//! Who may hold how many bytes: credit before they are buffered, the store once they are.
+//! Who may hold how many bytes: credit before they are buffered, the store once they are, and the
+//! buffer that conversions share.
 
 pub mod credit;
+pub mod scratch;
 pub mod store;
 
 pub use credit::Credit;
+pub use scratch::Scratch;
 pub use store::{PayloadId, Store};

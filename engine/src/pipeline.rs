@@ -33,10 +33,10 @@ use crate::exchange::{Address, ClientCommand, Reply};
 use crate::flow::Random;
 use crate::flow::estimate::DrainRate;
 use crate::ingress::{Ingress, SharedMetadata};
-use crate::memory::{Credit, PayloadId, Store};
+use crate::memory::{Credit, PayloadId, Scratch, Store};
 use crate::telemetry::{Counters, DropReason, ReceiverCounters};
 use crate::time::Instant;
-use crate::units::{AttemptId, ConnectionId, LaneId, ListenerId, RequestId, ShardId};
+use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, ListenerId, RequestId, ShardId};
 use admission::Message;
 use blocked::Blocked;
 use bytes::Bytes;
@@ -120,6 +120,7 @@ pub struct Pipeline {
     drain_rate: DrainRate,
     random: Random,
     decompressor: Decompressor,
+    scratch: Scratch,
     /// One copy of each distinct metadata, so that comparing two is comparing pointers.
     metadata: SharedMetadata,
     receivers: Vec<ReceiverCounters>,
@@ -144,6 +145,8 @@ struct Request {
     deadline: Instant,
     /// Credit taken for its body, until the payload takes it over.
     reserved: u64,
+    /// Known once its body was read.
+    items: ItemCount,
     /// Its payload, while the answer waits for delivery. The payload lives as long as the request
     /// does: its last awaited holder answers the request.
     payload: Option<PayloadId>,
@@ -174,6 +177,7 @@ impl Pipeline {
             drain_rate: DrainRate::default(),
             random: Random::new(seed),
             decompressor: Decompressor::new(),
+            scratch: Scratch::default(),
             metadata: SharedMetadata::default(),
             receivers: vec![ReceiverCounters::default(); settings.listeners.len()],
             outputs: VecDeque::new(),

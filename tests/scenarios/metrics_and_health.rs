@@ -5,7 +5,11 @@ use tailrace_tests::{
     Backend, Config, Forwarder, Protocol, Runtime, Sender, Signal, generate, on_each_runtime,
 };
 
-on_each_runtime!(counts_what_passed, hides_secrets);
+on_each_runtime!(
+    counts_what_passed,
+    a_batch_processor_has_its_series,
+    hides_secrets
+);
 
 fn counts_what_passed(runtime: Runtime) {
     let backend = Backend::start();
@@ -54,6 +58,25 @@ fn counts_what_passed(runtime: Runtime) {
     exporter("otelcol_exporter_sent_log_records", 50.0);
     exporter("otelcol_exporter_queue_size", 0.0);
     forwarder.assert_accounted();
+    forwarder.stop();
+}
+
+/// Its batches are formed in the exporter's lanes, and counted under its own id all the same.
+fn a_batch_processor_has_its_series(runtime: Runtime) {
+    let backend = Backend::start();
+    let batch = serde_json::json!({ "send_batch_size": 10, "timeout": "1h" });
+    let config = Config::to_grpc(backend.address()).processor("batch/mine", batch);
+    let forwarder = Forwarder::start(TAILRACE, runtime, &config);
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    sender.send_accepted(&generate::request(Signal::Traces, 1..11));
+    backend.wait_for_items(10);
+    let labels = ["processor=\"batch/mine\"", "data_type=\"traces\""];
+    forwarder.wait_for_metric(
+        "otelcol_processor_batch_batch_size_trigger_send",
+        &labels,
+        1.0,
+    );
+    forwarder.wait_for_metric("otelcol_processor_batch_batch_send_size_sum", &labels, 10.0);
     forwarder.stop();
 }
 

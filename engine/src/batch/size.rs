@@ -22,6 +22,13 @@ impl Size {
         bytes: 0,
     };
 
+    /// What any request has that is not empty.
+    pub const LEAST: Self = Self {
+        requests: 1,
+        items: 1,
+        bytes: 1,
+    };
+
     pub const fn by(self, sizer: Sizer) -> u64 {
         match sizer {
             Sizer::Requests => self.requests,

@@ -19,7 +19,7 @@ pub fn render(verbosity: Verbosity, parcel: &Parcel) -> String {
     );
     let body = match verbosity {
         Verbosity::Basic => return counts,
-        Verbosity::Normal | Verbosity::Detailed => outlet::as_json(parcel),
+        Verbosity::Normal | Verbosity::Detailed => outlet::as_json(parcel, Vec::new()),
     };
     let Ok(text) = body else {
         return counts;

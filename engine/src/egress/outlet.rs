@@ -8,6 +8,7 @@ use super::debug;
 use super::destination::{ConnectionTable, Destination, DestinationSettings};
 use crate::config::Verbosity;
 use crate::exchange::{Address, Attempt, AttemptHead, Framing};
+use crate::memory::Scratch;
 use crate::time::Instant;
 use crate::units::{AttemptId, ItemCount};
 use bytes::Bytes;
@@ -100,6 +101,7 @@ pub struct Network {
     level: Level,
     timeout: Duration,
     compressor: Compressor,
+    scratch: Scratch,
     window: Option<Window>,
 }
 
@@ -134,7 +136,7 @@ impl Outlet {
     ) -> Sent {
         match self {
             Self::Network(network) => network.send(id, parcel, table, now),
-            Self::File => match as_json(&parcel) {
+            Self::File => match as_json(&parcel, Vec::new()) {
                 Ok(mut text) => {
                     text.push(b'\n');
                     Sent::Append(text.into())
@@ -186,6 +188,7 @@ impl Network {
             level: settings.level,
             timeout: settings.timeout,
             compressor: Compressor::new(),
+            scratch: Scratch::default(),
             window: settings.window.map(window),
         }
     }
@@ -224,7 +227,10 @@ impl Network {
     fn wire_body(&mut self, parcel: Parcel) -> Result<Rope, Unfit> {
         let message = match self.format {
             Format::GrpcProtobuf | Format::HttpProtobuf => parcel.body,
-            Format::HttpJson => Rope::from(Bytes::from(as_json(&parcel).map_err(|_| Unfit)?)),
+            Format::HttpJson => {
+                let text = self.scratch.write(|out| as_json(&parcel, out));
+                Rope::from(text.map_err(|_| Unfit)?)
+            }
         };
         let compressed = self.encoding != Encoding::Identity;
         let message = if compressed {
@@ -247,10 +253,10 @@ impl Network {
 /// JSON longer than this is not sent: four times the largest request there may be.
 const JSON_BYTES_MAX: usize = 256 << 20;
 
-/// A parcel as OTLP/JSON. COPY: inherent, the text is new.
-pub(super) fn as_json(parcel: &Parcel) -> Result<Vec<u8>, json::EncodeError> {
+/// Appends a parcel as OTLP/JSON. COPY: inherent, the text is new.
+pub(super) fn as_json(parcel: &Parcel, mut out: Vec<u8>) -> Result<Vec<u8>, json::EncodeError> {
     // Protobuf grows to two or three times its length; the buffer rarely has to grow as well.
-    let out = Vec::with_capacity(parcel.body.len().saturating_mul(3));
+    out.reserve(parcel.body.len().saturating_mul(3));
     json::encode(parcel.signal, &parcel.body, JSON_BYTES_MAX, out)
 }
 

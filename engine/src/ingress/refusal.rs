@@ -92,6 +92,18 @@ impl Refusal {
         }
     }
 
+    /// Whether the receiver itself fails the request, as opposed to what comes after it.
+    pub const fn is_the_requests_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge { .. }
+                | Self::InflatesTooLarge { .. }
+                | Self::UnsupportedEncoding
+                | Self::CompressedWithoutEncoding
+                | Self::Malformed(_)
+        )
+    }
+
     /// The pause asked of the sender.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -32,6 +32,10 @@ struct Entry {
     awaited: u32,
 }
 
+/// What the store needs for a payload beside its bytes. Twice its entry: the table doubles when it
+/// grows.
+pub const ENTRY_BYTES: u64 = 2 * size_of::<Entry>() as u64;
+
 /// What letting go of a payload brought about.
 #[derive(Debug, Default)]
 pub struct Released {

@@ -2,22 +2,22 @@
 
 use super::{Incoming, Output, Pipeline, Request};
 use crate::batch::{Part, Size};
-use crate::egress::lane::Outcome;
+use crate::egress::lane::{Lane, Outcome};
 use crate::exchange::{
     Admission, Body, Credit as Answer, Framing, Reply, RequestHead, Terms, Windows,
 };
 use crate::ingress::{self, Content, Fault, Ingress, Refusal};
-use crate::memory::store::Payload;
+use crate::memory::store::{ENTRY_BYTES, Payload};
 use crate::time::Instant;
 use crate::units::{ConnectionId, LaneId, ListenerId, RequestId};
-use bytes::Bytes;
 use std::time::Duration;
 use tailrace_codec::compress::{Encoding, InflateError};
-use tailrace_codec::otlp::{self, json};
+use tailrace_codec::otlp;
+use tailrace_codec::otlp::json::{self, JsonErrorKind};
 use tailrace_codec::{Rope, Signal};
 
-/// What a stored payload costs beside its bytes: its entries in the store and in each lane's ring.
-const PAYLOAD_OVERHEAD_BYTES: u64 = 512;
+/// What a lane needs for a part that waits in it. Twice its size: the queue doubles when it grows.
+const PART_BYTES: u64 = 2 * size_of::<Part>() as u64;
 
 /// What a shard that is stopping tells its senders: the time a restart takes.
 const RESTART_DELAY: Duration = Duration::from_secs(5);
@@ -69,18 +69,20 @@ impl Pipeline {
         let listener = &self.settings.listeners[head.listener.index()];
         let mut ingress = match ingress::admit(head, &listener.receiver) {
             Ok(ingress) => ingress,
-            Err(reply) => return Admission::Answer(*reply),
+            Err(reply) => {
+                self.receivers[head.listener.index()].requests_failed += 1;
+                return Admission::Answer(*reply);
+            }
         };
         if self.stopping.is_some() {
             let refusal = Refusal::ShuttingDown {
                 retry_after: RESTART_DELAY,
             };
-            return Admission::Answer(ingress.reply.refusal(&refusal));
+            return self.refuse_head(head.listener, &ingress, &refusal);
         }
         // A queue without room for anything refuses before the body is read.
-        if let Some(refusal) = self.full(head.listener, ingress.signal, Size::ZERO, now) {
-            self.receivers[head.listener.index()].requests_refused += 1;
-            return Admission::Answer(ingress.reply.refusal(&refusal));
+        if let Some(refusal) = self.full_for_any(head.listener, ingress.signal, now) {
+            return self.refuse_head(head.listener, &ingress, &refusal);
         }
         ingress.metadata = ingress
             .metadata
@@ -93,6 +95,7 @@ impl Pipeline {
             ingress,
             deadline,
             reserved: 0,
+            items: 0,
             payload: None,
             worst: Outcome::Delivered,
         });
@@ -101,6 +104,16 @@ impl Pipeline {
             framing,
             deadline,
         }
+    }
+
+    fn refuse_head(
+        &mut self,
+        listener: ListenerId,
+        ingress: &Ingress,
+        refusal: &Refusal,
+    ) -> Admission {
+        self.receivers[listener.index()].refuse(ingress.signal, 0);
+        Admission::Answer(ingress.reply.refusal(refusal))
     }
 
     /// Takes credit for `bytes` more of a request's body. On refusal the request is gone.
@@ -137,6 +150,7 @@ impl Pipeline {
             Ok(message) => message,
             Err(refusal) => return Some(self.refuse_and_forget(id, &refusal)),
         };
+        self.requests[id].items = message.items;
         if message.items == 0 {
             return Some(self.accept_and_forget(id));
         }
@@ -147,8 +161,12 @@ impl Pipeline {
     pub fn handle_abandoned(&mut self, id: RequestId) {
         self.blocked.remove(id);
         if let Some(request) = self.requests.remove(id) {
+            let receiver = &mut self.receivers[request.listener.index()];
             if let Some(payload) = request.payload {
                 self.store.forget_waiter(payload);
+                receiver.accept(request.ingress.signal, request.items);
+            } else {
+                receiver.fail(request.ingress.signal, request.items);
             }
             self.credit.give(request.reserved);
         }
@@ -234,14 +252,14 @@ impl Pipeline {
     fn store(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
         let size = message.size();
         let request = &mut self.requests[id];
-        let charged = size.bytes + PAYLOAD_OVERHEAD_BYTES;
+        let listener = request.listener.index();
+        let lanes = self.settings.listeners[listener]
+            .route(message.signal)
+            .len() as u64;
+        let charged = size.bytes + ENTRY_BYTES + lanes * PART_BYTES;
         self.credit.adjust(request.reserved, charged);
         request.reserved = 0;
-        let listener = request.listener.index();
         let metadata = request.ingress.metadata.clone();
-        let receiver = &mut self.receivers[listener];
-        receiver.accepted[message.signal as usize] += message.items;
-        receiver.requests_succeeded += 1;
         let payload = self.store.insert(Payload {
             body: message.body,
             charged,
@@ -322,11 +340,20 @@ impl Pipeline {
         limit: u64,
         now: Instant,
     ) -> Result<Rope, Refusal> {
-        let cap = usize::try_from(limit).unwrap_or(usize::MAX);
-        let message = json::decode(signal, text, cap, Vec::new()).map_err(|error| {
-            Refusal::Malformed(Fault::Json {
+        // No more is written than there is credit for, so that taking it afterwards is in time.
+        let free = self.credit.free();
+        let cap = usize::try_from(limit.min(free)).unwrap_or(usize::MAX);
+        let converted = self
+            .scratch
+            .write(|out| json::decode(signal, text, cap, out));
+        let message = converted.map_err(|error| match error.kind {
+            JsonErrorKind::TooLarge { .. } if free < limit => Refusal::Memory {
+                retry_after: self.delay(limit - free, now),
+            },
+            JsonErrorKind::TooLarge { .. } => Refusal::InflatesTooLarge { limit },
+            _ => Refusal::Malformed(Fault::Json {
                 offset: error.offset as u64,
-            })
+            }),
         })?;
         let bytes = message.len() as u64;
         if let Err(short) = self.credit.take(bytes) {
@@ -334,7 +361,7 @@ impl Pipeline {
             return Err(Refusal::Memory { retry_after });
         }
         self.requests[id].reserved += bytes;
-        Ok(Rope::from(Bytes::from(message)))
+        Ok(Rope::from(message))
     }
 
     fn inflate(
@@ -384,14 +411,24 @@ impl Pipeline {
     ) -> Option<Refusal> {
         let route = self.settings.listeners[listener.index()].route(signal);
         let lane = route.iter().map(|lane| &self.lanes[lane.index()]);
-        let full = lane.clone().find(|lane| !lane.has_room(size));
-        // Before the size is known only a lane that refuses may refuse.
-        let full =
-            full.filter(|lane| size != Size::ZERO || !lane.settings().queue.block_on_overflow)?;
-        let bytes = full.held().bytes / 2;
-        Some(Refusal::Full {
-            retry_after: self.delay(bytes, now),
-        })
+        let full = lane.clone().find(|lane| !lane.has_room(size))?;
+        Some(self.full_lane(full, now))
+    }
+
+    /// The refusal of the first lane on the route that has no room whatever the request holds, and
+    /// does not let its sender wait.
+    fn full_for_any(&self, listener: ListenerId, signal: Signal, now: Instant) -> Option<Refusal> {
+        let route = self.settings.listeners[listener.index()].route(signal);
+        let lanes = route.iter().map(|lane| &self.lanes[lane.index()]);
+        let mut refusing = lanes.filter(|lane| !lane.settings().queue.block_on_overflow);
+        let full = refusing.find(|lane| !lane.has_room(Size::LEAST))?;
+        Some(self.full_lane(full, now))
+    }
+
+    fn full_lane(&self, lane: &Lane, now: Instant) -> Refusal {
+        Refusal::Full {
+            retry_after: self.delay(lane.held().bytes / 2, now),
+        }
     }
 
     fn blocks(&self, listener: ListenerId, signal: Signal) -> bool {
@@ -402,9 +439,6 @@ impl Pipeline {
     }
 
     fn count_enqueue_failed(&mut self, listener: ListenerId, signal: Signal, size: Size) {
-        let receiver = &mut self.receivers[listener.index()];
-        receiver.refused[signal as usize] += size.items;
-        receiver.requests_refused += 1;
         for lane in self.settings.listeners[listener.index()].route(signal) {
             let lane = &mut self.lanes[lane.index()];
             if !lane.has_room(size) {
@@ -416,12 +450,19 @@ impl Pipeline {
     fn accept_and_forget(&mut self, id: RequestId) -> Reply {
         let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
+        self.receivers[request.listener.index()].accept(request.ingress.signal, request.items);
         request.ingress.reply.success(ingress::Outcome::Accepted)
     }
 
     pub(super) fn refuse_and_forget(&mut self, id: RequestId, refusal: &Refusal) -> Reply {
         let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
+        let receiver = &mut self.receivers[request.listener.index()];
+        if refusal.is_the_requests_fault() {
+            receiver.fail(request.ingress.signal, request.items);
+        } else {
+            receiver.refuse(request.ingress.signal, request.items);
+        }
         request.ingress.reply.refusal(refusal)
     }
 }

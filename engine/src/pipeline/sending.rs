@@ -365,6 +365,15 @@ impl Pipeline {
         let Some(request) = self.requests.remove(id) else {
             return;
         };
+        let receiver = &mut self.receivers[request.listener.index()];
+        match request.worst {
+            Outcome::Delivered | Outcome::Partial { .. } => {
+                receiver.accept(request.ingress.signal, request.items);
+            }
+            Outcome::Unavailable { .. } | Outcome::Refused => {
+                receiver.refuse(request.ingress.signal, request.items);
+            }
+        }
         let reply = reply_to(&request.ingress.reply, request.worst);
         let connection = request.connection;
         self.outputs.push_back(Output::Reply {

@@ -3,4 +3,5 @@
 mod delivery;
 mod flow;
 mod home;
+mod receiving;
 mod world;

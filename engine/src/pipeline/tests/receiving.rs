@@ -1,0 +1,100 @@
+//! What a receiver counts: by the answer it gave, never before it is known.
+
+use super::world::*;
+use crate::batch::Sizer;
+use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::telemetry::ReceiverCounters;
+use tailrace_codec::Signal;
+use tailrace_codec::grpc::Code;
+
+/// Spans accepted, refused and failed, and requests likewise.
+fn counted(world: &World) -> ([u64; 3], [u64; 3]) {
+    let ReceiverCounters {
+        accepted,
+        refused,
+        failed,
+        requests_succeeded,
+        requests_refused,
+        requests_failed,
+    } = world.pipeline.counters().receivers[0];
+    let spans = Signal::Traces as usize;
+    (
+        [accepted[spans], refused[spans], failed[spans]],
+        [requests_succeeded, requests_refused, requests_failed],
+    )
+}
+
+fn waiting() -> LaneSettings {
+    LaneSettings {
+        waits: true,
+        ..lane()
+    }
+}
+
+#[test]
+fn who_waits_is_counted_with_the_answer() {
+    let mut world = World::new(vec![waiting()]);
+    world.script = Box::new(|_, _| None);
+    world.request(&["a", "b"]);
+    world.request(&["c"]);
+    world.turn();
+    assert_eq!(counted(&world), ([0, 0, 0], [0, 0, 0]), "nobody knows yet");
+    world.answer(ok());
+    world.answer(status(Code::PermissionDenied));
+    world.turn();
+    assert_eq!(counted(&world), ([2, 1, 0], [1, 1, 0]));
+}
+
+#[test]
+fn who_leaves_before_the_answer_has_been_taken_all_the_same() {
+    let mut world = World::new(vec![waiting()]);
+    world.script = Box::new(|_, _| None);
+    let (request, _) = world.request(&["a"]);
+    world.turn();
+    world.pipeline.handle_abandoned(request.expect("an id"));
+    assert_eq!(counted(&world), ([1, 0, 0], [1, 0, 0]));
+    world.answer(ok());
+    world.turn();
+    assert_eq!(counted(&world), ([1, 0, 0], [1, 0, 0]), "once");
+}
+
+#[test]
+fn a_bad_request_fails_and_a_full_queue_refuses() {
+    let full = LaneSettings {
+        queue: QueueLimit {
+            sizer: Sizer::Items,
+            max: 3,
+            bytes_max: u64::MAX,
+            block_on_overflow: false,
+        },
+        ..lane()
+    };
+    let mut world = World::new(vec![full]);
+    world.script = Box::new(|_, _| None);
+    world.body(&[0xff; 10]);
+    assert_eq!(counted(&world), ([0, 0, 0], [0, 0, 1]));
+    world.request(&["a", "b"]);
+    world.request(&["c", "d"]);
+    assert_eq!(counted(&world), ([2, 2, 0], [1, 1, 1]));
+    world.request(&["e"]);
+    // Exactly full: refused before the body is read, so how many spans it has is not known.
+    let (id, reply) = world.request(&["f"]);
+    assert!(id.is_none(), "by its headers alone");
+    assert_eq!(code(reply.as_ref()), Some(Code::Unavailable));
+    assert_eq!(counted(&world), ([3, 2, 0], [2, 2, 1]));
+    world.pipeline.stop(world.now);
+    world.request(&["late"]);
+    assert_eq!(counted(&world), ([3, 2, 0], [2, 3, 1]));
+}
+
+#[test]
+fn memory_refuses_and_a_giant_fails() {
+    let mut world = World::with_credit(vec![lane()], 3 << 20);
+    let name = "x".repeat(3 << 20);
+    world.request(&[&name]);
+    assert_eq!(counted(&world), ([0, 0, 0], [0, 1, 0]), "no memory");
+    let name = "x".repeat(5 << 20);
+    let mut world = World::new(vec![lane()]);
+    world.request(&[&name]);
+    assert_eq!(counted(&world), ([0, 0, 0], [0, 0, 1]), "over the limit");
+}
