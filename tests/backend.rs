@@ -21,7 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// A backend on a loopback port of its own.
 #[derive(Debug)]
@@ -183,9 +183,16 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn connection(stream: tokio::net::TcpStream, shared: Arc<Shared>) {
     let services = grpc::Services::new(Arc::clone(&shared));
+    let requests = AtomicUsize::new(0);
+    let enough = Arc::new(Notify::new());
+    let has_enough = Arc::clone(&enough);
     let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
         let shared = Arc::clone(&shared);
         let mut services = services.clone();
+        let request_number = requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if shared.judge.is_enough(request_number) {
+            has_enough.notify_one();
+        }
         async move {
             let is_grpc = request
                 .headers()
@@ -206,8 +213,13 @@ async fn connection(stream: tokio::net::TcpStream, shared: Arc<Shared>) {
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
         .max_frame_size(1 << 20);
-    // A connection that breaks is the client's affair; what it brought is in the ledger.
-    let _ = server
-        .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
-        .await;
+    let served = server.serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    loop {
+        tokio::select! {
+            // A connection that breaks is the client's affair; what it brought is in the ledger.
+            _ = served.as_mut() => return,
+            () = enough.notified() => served.as_mut().graceful_shutdown(),
+        }
+    }
 }

@@ -43,6 +43,9 @@ pub struct Script {
     pub message_bytes_max: Option<usize>,
     /// A request that contains one of these items is refused for good.
     pub poison: BTreeSet<u64>,
+    /// A connection that has brought so many requests is told to go: GOAWAY, or
+    /// `connection: close`. What is open on it is answered.
+    pub requests_per_connection: Option<usize>,
 }
 
 impl Default for Script {
@@ -52,6 +55,7 @@ impl Default for Script {
             otherwise: Answer::Accept,
             message_bytes_max: None,
             poison: BTreeSet::new(),
+            requests_per_connection: None,
         }
     }
 }
@@ -125,6 +129,13 @@ impl Judge {
 
     pub(super) fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    /// Whether a connection has brought enough with this request, its n-th.
+    pub(super) fn is_enough(&self, requests: usize) -> bool {
+        let script = self.script.lock();
+        let script = script.expect("no test panics while it changes the script");
+        script.requests_per_connection == Some(requests)
     }
 
     pub(super) fn judge(&self, export: &Export, bytes: usize) -> Answer {

@@ -4,6 +4,7 @@
 mod attacks;
 mod backend_restart;
 mod config_errors;
+mod connections;
 mod fan_out;
 mod file_exporter;
 mod forward_grpc;

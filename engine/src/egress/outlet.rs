@@ -4,6 +4,9 @@
 //! any shard: a busy shard hands batches to an idle one, and exporters that must be one of a kind
 //! (a file, the console, fewer consumers than shards) send from their home shard alone.
 
+#[cfg(test)]
+mod tests;
+
 use super::debug;
 use super::destination::{ConnectionTable, Destination, DestinationSettings};
 use crate::config::Verbosity;
