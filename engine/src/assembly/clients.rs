@@ -197,8 +197,8 @@ fn encoding(compression: Compression, framing: Framing) -> (Encoding, Level) {
         Compression::None => (Encoding::Identity, None),
         Compression::Gzip { level } => (Encoding::Gzip, level),
         Compression::Zstd { level } => (Encoding::Zstd, level),
-        Compression::Snappy if framing == Framing::Grpc => (Encoding::SnappyFramed, None),
-        Compression::Snappy => (Encoding::Snappy, None),
+        Compression::Snappy if framing != Framing::Grpc => (Encoding::Snappy, None),
+        Compression::Snappy | Compression::SnappyFramed => (Encoding::SnappyFramed, None),
         Compression::Deflate { level } => (Encoding::Deflate, level),
     };
     let level = level.and_then(|level| Level::new(encoding, level));

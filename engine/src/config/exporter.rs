@@ -88,7 +88,9 @@ pub enum Compression {
     Zstd {
         level: Option<i32>,
     },
+    /// Over HTTP one block, over gRPC frames, as in the Collector.
     Snappy,
+    SnappyFramed,
     /// Also the Collector's `zlib`, which is the same format by another header value.
     Deflate {
         level: Option<i32>,

@@ -238,6 +238,7 @@ fn compressor(kind: &ExporterConfig) -> Option<&'static str> {
         Compression::Gzip { .. } => Some("gzip"),
         Compression::Zstd { .. } => Some("zstd"),
         Compression::Snappy => Some("snappy"),
+        Compression::SnappyFramed => Some("x-snappy-framed"),
         Compression::Deflate { .. } => Some("deflate"),
     }
 }

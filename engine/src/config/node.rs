@@ -77,6 +77,29 @@ impl Node {
         }
     }
 
+    /// Text that was written as text, or that an expansion brought. `None` for everything else,
+    /// numbers included.
+    pub fn literal(&self) -> Option<&Arc<str>> {
+        match &self.value {
+            Value::Text(text) => Some(self.original.as_ref().unwrap_or(text)),
+            _ => self.original.as_ref(),
+        }
+    }
+
+    /// A text cut at its commas, each piece as secret as the whole.
+    pub fn pieces(&self, text: &str) -> Vec<Self> {
+        let piece = |piece: &str| {
+            let piece: Arc<str> = piece.into();
+            Self {
+                value: Value::Text(piece.clone()),
+                at: self.at.clone(),
+                original: self.original.as_ref().map(|_| piece),
+            }
+        };
+        let pieces = text.split(',').map(piece);
+        pieces.filter(|_| !text.is_empty()).collect()
+    }
+
     /// What kind of value this is, in the words of an error.
     pub const fn kind(&self) -> &'static str {
         match &self.value {

@@ -1,5 +1,9 @@
 //! The types that values of the file have: numbers, texts, durations, secrets, lists, maps.
 
+mod untyped;
+
+pub(super) use untyped::{AnyList, AnyMap, Anything};
+
 use super::duration;
 use super::fault::FaultKind;
 use super::field::{Field, Fields, Key, Reader, Section, Shape};
@@ -8,6 +12,9 @@ use super::printed::Printed;
 use super::secret::{MASK, Secret};
 use std::fmt;
 use std::time::Duration;
+
+/// A number or a truth value is not text: YAML would have made 1.10 of a version into 1.1.
+const TEXT: &str = "text; write it in quotes";
 
 impl Field for bool {
     fn shape() -> Shape {
@@ -34,8 +41,18 @@ macro_rules! integers {
             }
 
             fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-                let Value::Integer(value, _) = node.value else {
-                    return reader.wrong_type("a whole number", node);
+                let value = match node.value {
+                    Value::Integer(value, _) => value,
+                    // As the Collector reads it: `1e3` is 1000, and 1.5 loses its half.
+                    Value::Float(value, _) if value.is_finite() => {
+                        let whole = value.trunc();
+                        if whole != value {
+                            reader.warn(format!("{value} counts as {whole}"));
+                        }
+                        // Saturates beyond 2^127, which no type here can hold.
+                        whole as i128
+                    }
+                    _ => return reader.wrong_type("a whole number", node),
                 };
                 let read = Self::try_from(value).ok();
                 if read.is_none() {
@@ -82,15 +99,37 @@ impl Field for String {
     }
 
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match node.text() {
+        match node.literal() {
             Some(text) => Some(text.to_string()),
             None if node.is_null() => Some(Self::new()),
-            None => reader.wrong_type("text", node),
+            None => reader.wrong_type(TEXT, node),
         }
     }
 
     fn print(&self) -> Printed {
         Printed::Text(self.clone())
+    }
+}
+
+/// Text, or a number or a truth value as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Literal(pub String);
+
+impl Field for Literal {
+    fn shape() -> Shape {
+        Shape::Scalar("text")
+    }
+
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match node.text() {
+            Some(text) => Some(Self(text.to_string())),
+            None if node.is_null() => Some(Self(String::new())),
+            None => reader.wrong_type("text", node),
+        }
+    }
+
+    fn print(&self) -> Printed {
+        Printed::Text(self.0.clone())
     }
 }
 
@@ -104,13 +143,15 @@ impl Field for Duration {
         match &node.value {
             Value::Integer(0, _) => Some(Self::ZERO),
             // As the Collector reads it, which hardly anyone means.
-            Value::Integer(nanos, _) => match u64::try_from(*nanos) {
-                Ok(nanos) => {
-                    reader.warn(format!("{nanos} without a unit is {nanos} nanoseconds"));
-                    Some(Self::from_nanos(nanos))
+            Value::Integer(..) | Value::Float(..) => {
+                match u64::read(node, &mut Reader::default()) {
+                    Some(nanos) => {
+                        reader.warn(format!("{nanos} without a unit is {nanos} nanoseconds"));
+                        Some(Self::from_nanos(nanos))
+                    }
+                    None => reader.wrong_type(EXPECTED, node),
                 }
-                Err(_) => reader.wrong_type(EXPECTED, node),
-            },
+            }
             Value::Text(text) => match duration::parse(text.trim()) {
                 Some(duration) => Some(duration),
                 None => reader.wrong_type(EXPECTED, node),
@@ -130,13 +171,13 @@ impl Field for Secret {
     }
 
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match node.text() {
+        match node.literal() {
             Some(text) => Some(Self::new(text)),
             None if node.is_null() => Some(Self::new("")),
             None => {
                 let found = node.kind().to_owned();
                 reader.fault(FaultKind::WrongType {
-                    expected: "text",
+                    expected: TEXT,
                     found,
                 });
                 None
@@ -185,7 +226,7 @@ impl Field for Endpoint {
     }
 
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match node.text() {
+        match node.literal() {
             Some(text) => Some(Self(text.trim().to_owned())),
             None if node.is_null() => Some(Self(String::new())),
             None => {
@@ -210,9 +251,15 @@ impl<T: Field> Field for Vec<T> {
     }
 
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let pieces;
         let nodes = match &node.value {
-            Value::Sequence(nodes) => nodes,
-            Value::Null => return Some(Self::new()),
+            Value::Sequence(nodes) => nodes.as_slice(),
+            Value::Null => &[],
+            // As the Collector reads it, so that one variable can hold a list.
+            Value::Text(text) => {
+                pieces = node.pieces(text);
+                &pieces
+            }
             _ => {
                 let found = node.kind().to_owned();
                 reader.fault(FaultKind::WrongType {
@@ -362,29 +409,6 @@ impl Section for Empty {
     }
 
     fn print_fields(&self, _: &mut Vec<(String, Printed)>) {}
-}
-
-/// A value that nothing looks into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Anything {
-    pub given: bool,
-}
-
-impl Field for Anything {
-    fn shape() -> Shape {
-        Shape::Any
-    }
-
-    fn read(node: &Node, _: &mut Reader) -> Option<Self> {
-        Some(Self {
-            given: !node.is_null(),
-        })
-    }
-
-    /// It has no effect and may hold secrets.
-    fn print(&self) -> Printed {
-        Printed::Absent
-    }
 }
 
 #[cfg(test)]

@@ -190,6 +190,12 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
     }
     reader.at("partition", |reader| {
         check_keys(&batch.partition.metadata_keys, reader);
+        if batch.partition.cache_size == 0 {
+            reader.rule("cache_size", "`cache_size` must be positive");
+        }
+        if batch.partition.idle_timeout.is_zero() {
+            reader.rule("idle_timeout", "`idle_timeout` must be positive");
+        }
     });
     reader.path.pop();
 }

@@ -226,7 +226,7 @@ fn http(
         balancer: crate::config::Balancer::RoundRobin,
         connections: connections(
             &settings.connections,
-            client.max_conns_per_host,
+            u32::try_from(client.max_conns_per_host).unwrap_or(0),
             or_never(idle),
             consumers,
         ),
@@ -269,15 +269,19 @@ fn keepalive(keepalive: &ClientKeepalive) -> Option<KeepaliveConfig> {
 }
 
 fn compression(name: CompressionName, level: i32) -> Compression {
-    let level = (level != 0).then_some(level);
+    let deflate = match level {
+        -1 | 0 => None,
+        level => Some(level.clamp(1, 9)),
+    };
     match name {
-        CompressionName::Gzip => Compression::Gzip { level },
-        CompressionName::Zstd => Compression::Zstd { level },
-        CompressionName::Deflate | CompressionName::Zlib => Compression::Deflate { level },
+        CompressionName::Gzip => Compression::Gzip { level: deflate },
+        CompressionName::Zstd => Compression::Zstd {
+            level: (level != 0).then_some(level.clamp(1, 22)),
+        },
+        CompressionName::Deflate | CompressionName::Zlib => Compression::Deflate { level: deflate },
         CompressionName::Snappy => Compression::Snappy,
-        CompressionName::None | CompressionName::Lz4 | CompressionName::SnappyFramed => {
-            Compression::None
-        }
+        CompressionName::SnappyFramed => Compression::SnappyFramed,
+        CompressionName::None | CompressionName::Lz4 => Compression::None,
     }
 }
 

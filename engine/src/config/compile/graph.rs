@@ -97,7 +97,7 @@ fn signal(id: &str, reader: &mut Reader) -> Option<Signal> {
     signal
 }
 
-/// Every reference exists, and none is made twice.
+/// Every reference exists, and no processor is named twice.
 fn check(pipeline: &Pipeline, declared: &Declared, reader: &mut Reader) {
     let connectors = || declared.connectors.iter().map(|(id, _)| id.as_str());
     let receivers = || {
@@ -152,11 +152,13 @@ fn check_ids(class: &'static str, ids: &[String], valid: &[&str], reader: &mut R
                     id: id.clone(),
                     nearest,
                 });
-            } else if ids[..index].contains(id) {
+            } else if ids[..index].contains(id) && class == "processor" {
                 reader.fault(FaultKind::Twice {
                     class,
                     id: id.clone(),
                 });
+            } else if ids[..index].contains(id) {
+                reader.warn("is named twice and counts once, as in the Collector");
             }
         });
     }
@@ -164,7 +166,15 @@ fn check_ids(class: &'static str, ids: &[String], valid: &[&str], reader: &mut R
 }
 
 fn pipeline_config(id: &str, signal: Signal, pipeline: &Pipeline) -> PipelineConfig {
-    let ids = |ids: &[String]| ids.iter().map(|id| ComponentId::new(id)).collect();
+    let ids = |ids: &[String]| {
+        let mut once: Vec<ComponentId> = Vec::new();
+        for id in ids.iter().map(|id| ComponentId::new(id)) {
+            if !once.contains(&id) {
+                once.push(id);
+            }
+        }
+        once
+    };
     PipelineConfig {
         id: ComponentId::new(id),
         signal,

@@ -128,6 +128,14 @@ fn grpc_listener(id: &ComponentId, server: &GrpcServer, reader: &mut Reader) -> 
             "a gRPC message has at most 4095 MiB",
         );
     }
+    for (key, size) in [
+        ("read_buffer_size", server.read_buffer_size),
+        ("write_buffer_size", server.write_buffer_size),
+    ] {
+        if size < 0 {
+            reader.rule(key, "must be greater than or equal to 0");
+        }
+    }
     let mib = match server.max_recv_msg_size_mib {
         0 => MESSAGE_MIB,
         mib => mib.min(MESSAGE_MIB_MAX),
@@ -180,6 +188,13 @@ fn server_keepalive(keepalive: Option<&GrpcServerKeepalive>) -> ServerKeepalive 
 
 fn http_listener(id: &ComponentId, http: &OtlpHttpServer, reader: &mut Reader) -> Built {
     let server = &http.server;
+    let older = server.idle_timeout != Duration::from_secs(60) || !server.keep_alives_enabled;
+    if server.keepalive.0.is_some() && older {
+        reader.rule(
+            "keepalive",
+            "cannot stand beside idle_timeout and keep_alives_enabled, which it replaces",
+        );
+    }
     let protocol = HttpListenerConfig {
         paths: paths(http, reader),
         cors: server

@@ -106,6 +106,27 @@ fn check(limiter: &MemoryLimiter, reader: &mut Reader) {
              'min_gc_interval_when_hard_limited'",
         );
     }
+    let [min_soft, min_hard, max_soft, max_hard] = [
+        limiter.min_gc_interval_when_soft_limited,
+        limiter.min_gc_interval_when_hard_limited,
+        limiter.max_gc_interval_when_soft_limited,
+        limiter.max_gc_interval_when_hard_limited,
+    ];
+    // Zero turns the growth of the interval off.
+    if !max_soft.is_zero() && max_soft < min_soft.max(max_hard) {
+        reader.rule(
+            "max_gc_interval_when_soft_limited",
+            "'max_gc_interval_when_soft_limited' must not be smaller than \
+             'min_gc_interval_when_soft_limited' or 'max_gc_interval_when_hard_limited'",
+        );
+    }
+    if !max_hard.is_zero() && max_hard < min_hard {
+        reader.rule(
+            "max_gc_interval_when_hard_limited",
+            "'max_gc_interval_when_hard_limited' must not be smaller than \
+             'min_gc_interval_when_hard_limited'",
+        );
+    }
     if limiter.limit_mib == 0 && limiter.limit_percentage == 0 {
         let rule = "'limit_mib' or 'limit_percentage' must be greater than zero";
         reader.fault(FaultKind::Rule(rule));

@@ -7,6 +7,7 @@ use crate::config::field::Reader;
 use crate::config::nearest::nearest;
 use crate::config::raw::extensions::HealthCheck;
 use crate::config::raw::service::{Engine, Logs, Metrics, Prometheus, Telemetry};
+use crate::config::types::Literal;
 use crate::config::{
     ComponentId, EngineConfig, HealthCheckBody, HealthCheckConfig, ListenAddress, LogOutput,
     LogsConfig, MetricsConfig, MetricsLevel, TelemetryConfig,
@@ -85,9 +86,6 @@ pub(super) fn telemetry(telemetry: &Telemetry, reader: &mut Reader) -> Telemetry
 }
 
 fn logs(logs: &Logs, reader: &mut Reader) -> LogsConfig {
-    if logs.output_paths.is_empty() {
-        reader.rule("output_paths", "names no output");
-    }
     let mut outputs = Vec::new();
     for (index, path) in logs.output_paths.iter().enumerate() {
         outputs.push(match path.as_str() {
@@ -104,11 +102,14 @@ fn logs(logs: &Logs, reader: &mut Reader) -> LogsConfig {
             }
         });
     }
+    let initial_fields = logs.initial_fields.0.iter();
     LogsConfig {
         level: logs.level,
         encoding: logs.encoding,
         outputs,
-        initial_fields: logs.initial_fields.0.clone(),
+        initial_fields: initial_fields
+            .map(|(name, Literal(value))| (name.clone(), value.clone()))
+            .collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::shared::{
     ClientKeepalive, ClientTls, CompressionName, Connections, HttpClientPool, Queue, Retry,
 };
 use crate::config::field::{choice, section};
-use crate::config::types::{Anything, Endpoint, Headers, Optional};
+use crate::config::types::{AnyList, AnyMap, Anything, Endpoint, Headers, Optional};
 use crate::config::{Balancer, HttpEncoding, HttpVersion, Verbosity};
 use std::time::Duration;
 
@@ -45,7 +45,9 @@ section! {
             "authentication is not supported in this build; a token can stand in `headers`"
         ),
         /// Refused.
-        middlewares: Anything = "" => Refused("middleware extensions are not in this build"),
+        middlewares: AnyList = "" => Refused("middleware extensions are not in this build"),
+        /// Refused.
+        dialer_middleware: AnyMap = "" => Refused("middleware extensions are not in this build"),
         /// Refused.
         batcher: Anything = "" => Refused("`batcher` was replaced by `sending_queue.batch`"),
         /// Our own keys.
@@ -70,7 +72,8 @@ section! {
         encoding: HttpEncoding = "proto",
         /// For one try of one batch. 0: none.
         timeout: Duration = "30s",
-        /// gzip, zstd, snappy, deflate, zlib or none. zlib is sent as deflate: the same bytes.
+        /// gzip, zstd, snappy, x-snappy-framed, deflate, zlib or none. zlib is sent as deflate: the
+        /// same bytes.
         compression: CompressionName = "gzip",
         /// How hard to compress.
         compression_params: CompressionParams = "{}",
@@ -93,7 +96,8 @@ section! {
 section! {
     /// `compression_params`
     CompressionParams {
-        /// gzip, zlib, deflate: -1 to 9; zstd: 1 to 22. 0: the compressor's default.
+        /// gzip, zlib, deflate: 1 to 9; zstd: 1 to 22. 0 and -1: the compressor's default. -2
+        /// (Huffman codes alone) counts as 1.
         level: i32 = "0",
     }
 }
@@ -113,15 +117,13 @@ section! {
         /// basic: one line of counts; normal: and a line of OTLP/JSON; detailed: and indented OTLP/JSON.
         verbosity: Verbosity = "basic",
         /// Of the batches in one second, print so many.
-        sampling_initial: u64 = "2" => NoEffect("every batch is printed"),
+        sampling_initial: i64 = "2" => NoEffect("every batch is printed"),
         /// Then print every n-th.
-        sampling_thereafter: u64 = "1" => NoEffect("every batch is printed"),
+        sampling_thereafter: i64 = "1" => NoEffect("every batch is printed"),
         /// Print through the log instead of to standard output.
         use_internal_logger: bool = "true" => NoEffect("batches are printed to standard output"),
         /// Where to print.
-        output_paths: Vec<String> = "[stdout]" => NoEffect("batches are printed to standard output"),
-        /// Which attributes to print.
-        output: Anything = "" => NoEffect("all attributes are printed"),
+        output_paths: Optional<Vec<String>> = "~" => NoEffect("batches are printed to standard output"),
         /// What waits. Off unless given.
         sending_queue: Queue = "{enabled: false}",
     }
@@ -151,7 +153,7 @@ section! {
         /// Refused.
         encoding: Anything = "" => Refused("encoding extensions are not in this build"),
         /// Refused.
-        group_by: Anything = "" => Refused("writing to several files is not in this build"),
+        group_by: AnyMap = "" => Refused("writing to several files is not in this build"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Extensions: `health_check`.
 
-use super::shared::Transport;
+use super::shared::{Cors, Dialer, HttpServerKeepalive, Transport};
 use crate::config::field::section;
-use crate::config::types::{Anything, Endpoint, Optional};
+use crate::config::types::{AnyList, AnyMap, Anything, Endpoint, Headers, Optional};
+use std::time::Duration;
 
 section! {
     /// `health_check`, version 1: 200 while the pipelines run, else 503.
@@ -16,13 +17,13 @@ section! {
         /// Bodies instead of the default JSON.
         response_body: Optional<ResponseBody> = "~",
         /// Report failing exporters.
-        check_collector_pipeline: Anything = "" => NoEffect("as in the Collector, which ignores it"),
+        check_collector_pipeline: AnyMap = "" => NoEffect("as in the Collector, which ignores it"),
         /// Refused.
         tls: Anything = "" => Refused("TLS is not supported in this build"),
         /// Refused.
         auth: Anything = "" => Refused("authentication is not supported in this build"),
         /// Refused.
-        middlewares: Anything = "" => Refused("middleware extensions are not in this build"),
+        middlewares: AnyList = "" => Refused("middleware extensions are not in this build"),
         /// Version 2 of the extension.
         use_v2: bool = "false" => Refused("version 2 of health_check is not in this build"),
         /// Of version 2.
@@ -30,31 +31,31 @@ section! {
         /// Of version 2.
         grpc: Anything = "" => Refused("version 2 of health_check is not in this build"),
         /// Of version 2.
-        component_health: Anything = "" => Refused("version 2 of health_check is not in this build"),
+        component_health: AnyMap = "" => Refused("version 2 of health_check is not in this build"),
         /// Of the HTTP server.
-        cors: Anything = "" => NoEffect("health checks are not for web pages"),
+        cors: Optional<Cors> = "~" => NoEffect("health checks are not for web pages"),
         /// Of the HTTP server.
-        response_headers: Anything = "" => NoEffect("health checks carry no extra headers"),
+        response_headers: Headers = "{}" => NoEffect("health checks carry no extra headers"),
         /// Of the HTTP server.
-        max_request_body_size: Anything = "" => NoEffect("requests have no body"),
+        max_request_body_size: i64 = "0" => NoEffect("requests have no body"),
         /// Of the HTTP server.
-        include_metadata: Anything = "" => NoEffect("requests go into no pipeline"),
+        include_metadata: bool = "false" => NoEffect("requests go into no pipeline"),
         /// Of the HTTP server.
-        compression_algorithms: Anything = "" => NoEffect("requests have no body"),
+        compression_algorithms: Vec<String> = "[]" => NoEffect("requests have no body"),
         /// Of the HTTP server.
-        read_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
+        read_timeout: Duration = "0s" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        read_header_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
+        read_header_timeout: Duration = "1m" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        write_timeout: Anything = "" => NoEffect("each part of a request takes at most 5s"),
+        write_timeout: Duration = "30s" => NoEffect("each part of a request takes at most 5s"),
         /// Of the HTTP server.
-        idle_timeout: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
+        idle_timeout: Duration = "1m" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Of the HTTP server.
-        keepalive: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
+        keepalive: Optional<HttpServerKeepalive> = "~" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Of the HTTP server.
-        keep_alives_enabled: Anything = "" => NoEffect("a connection is closed when it is idle for 60s"),
+        keep_alives_enabled: bool = "true" => NoEffect("a connection is closed when it is idle for 60s"),
         /// Outgoing connections of a server.
-        dialer: Anything = "" => NoEffect("a server does not dial"),
+        dialer: Optional<Dialer> = "~" => NoEffect("a server does not dial"),
     }
 }
 

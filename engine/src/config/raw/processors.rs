@@ -40,5 +40,9 @@ section! {
         min_gc_interval_when_soft_limited: Duration = "10s" => NoEffect("there is no garbage collector"),
         /// For Go's garbage collector.
         min_gc_interval_when_hard_limited: Duration = "0s" => NoEffect("there is no garbage collector"),
+        /// For Go's garbage collector.
+        max_gc_interval_when_soft_limited: Duration = "30s" => NoEffect("there is no garbage collector"),
+        /// For Go's garbage collector.
+        max_gc_interval_when_hard_limited: Duration = "30s" => NoEffect("there is no garbage collector"),
     }
 }

@@ -1,8 +1,8 @@
 //! Receivers: `otlp` and `nop`.
 
-use super::shared::{GrpcServerKeepalive, HttpServer, Transport};
+use super::shared::{Dialer, GrpcServerKeepalive, HttpServer, Transport};
 use crate::config::field::section;
-use crate::config::types::{Anything, Endpoint, Optional, Switched};
+use crate::config::types::{AnyList, Anything, Endpoint, Optional, Switched};
 
 section! {
     /// `otlp`
@@ -46,9 +46,9 @@ section! {
         /// Refused.
         auth: Anything = "" => Refused("authentication is not supported in this build"),
         /// Refused.
-        middlewares: Anything = "" => Refused("middleware extensions are not in this build"),
+        middlewares: AnyList = "" => Refused("middleware extensions are not in this build"),
         /// Outgoing connections of a server.
-        dialer: Anything = "" => NoEffect("a server does not dial"),
+        dialer: Optional<Dialer> = "~" => NoEffect("a server does not dial"),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `service`: what is used, and how the process reports on itself.
 
 use crate::config::field::{Field, Reader, Shape, choice, section};
-use crate::config::node::{Node, Value};
+use crate::config::node::{Entry, Node, Value};
 use crate::config::printed::Printed;
-use crate::config::types::{Anything, Map, Optional};
+use crate::config::types::{AnyList, AnyMap, Anything, Literal, Map, Optional};
 use crate::config::{LogEncoding, LogLevel, MetricsLevel};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ section! {
         /// Metrics of the process.
         metrics: Metrics = "{}",
         /// Spans of the process.
-        traces: Anything = "" => NoEffect("no spans are made about the process itself"),
+        traces: AnyMap = "" => NoEffect("no spans are made about the process itself"),
         /// Attributes of `target_info`; null leaves an automatic one out.
         resource: Resource = "{}",
     }
@@ -72,7 +72,7 @@ section! {
         /// stderr, stdout or paths of files.
         output_paths: Vec<String> = "[stderr]",
         /// Fields on every line.
-        initial_fields: Map<String> = "{}" => NoEffect("they are logged once, at the start"),
+        initial_fields: Map<Literal> = "{}" => NoEffect("they are logged once, at the start"),
         /// Where zap's own failures go.
         error_output_paths: Vec<String> = "[stderr]" => NoEffect("failures to log go to stderr"),
         /// Zap's development mode.
@@ -82,9 +82,9 @@ section! {
         /// Leave out stack traces.
         disable_stacktrace: bool = "false" => NoEffect("lines carry no stack traces"),
         /// Drop lines that repeat.
-        sampling: Anything = "" => NoEffect("no line is written per request, so none is sampled"),
+        sampling: AnyMap = "" => NoEffect("no line is written per request, so none is sampled"),
         /// Send the log lines by OTLP.
-        processors: Anything = "" => NoEffect("log lines are written, not sent"),
+        processors: AnyList = "" => NoEffect("log lines are written, not sent"),
         /// Leave the resource out of the lines.
         disable_zap_resource: bool = "false" => NoEffect("lines do not carry the resource"),
     }
@@ -100,7 +100,7 @@ section! {
         /// The older form: `host:port` for Prometheus.
         address: Optional<String> = "~",
         /// Change the metrics.
-        views: Anything = "" => NoEffect("metrics cannot be changed by views"),
+        views: AnyList = "" => NoEffect("metrics cannot be changed by views"),
     }
 }
 
@@ -110,7 +110,7 @@ section! {
         /// Prometheus fetches.
         pull: Optional<PullReader> = "~",
         /// The process sends.
-        periodic: Anything = "" => NoEffect("metrics are fetched by Prometheus, not sent"),
+        periodic: AnyMap = "" => NoEffect("metrics are fetched by Prometheus, not sent"),
     }
 }
 
@@ -120,7 +120,7 @@ section! {
         /// Only `prometheus`.
         exporter: PullExporter = "{}",
         /// Producers of metrics.
-        producers: Anything = "" => NoEffect("there is one producer"),
+        producers: AnyList = "" => NoEffect("there is one producer"),
         /// Limits of attributes.
         cardinality_limits: Anything = "" => NoEffect("attributes of our metrics are bounded"),
     }
@@ -154,13 +154,14 @@ section! {
         /// How names are written.
         translation_strategy: Anything = "" => NoEffect("names are as in the Collector's default"),
         /// Resource attributes on every metric.
-        with_resource_constant_labels: Anything = "" => NoEffect("the resource is in target_info"),
+        with_resource_constant_labels: AnyMap = "" => NoEffect("the resource is in target_info"),
     }
 }
 
 choice!(LogLevel {
     "debug" => Self::Debug,
     "info" => Self::Info,
+    "" => Self::Info,
     "warn" => Self::Warn,
     "error" => Self::Error,
     "dpanic" => Self::Error,
@@ -187,7 +188,7 @@ section! {
         /// Its name.
         name: String = "''",
         /// Its value, as text.
-        value: Optional<String> = "~",
+        value: Optional<Literal> = "~",
         /// Its type.
         kind("type"): Optional<String> = "~" => NoEffect("labels are text"),
     }
@@ -203,9 +204,9 @@ section! {
         /// Attributes as one text.
         attributes_list: Anything = "" => Refused("list the attributes in `attributes`"),
         /// Find attributes in the surroundings.
-        detectors: Anything = "" => NoEffect("resource detectors are not in this build"),
+        detectors: AnyMap = "" => NoEffect("resource detectors are not in this build"),
         /// Find attributes in the surroundings.
-        detection("detection/development"): Anything = "" => NoEffect(
+        detection("detection/development"): AnyMap = "" => NoEffect(
             "resource detectors are not in this build"
         ),
     }
@@ -217,9 +218,12 @@ impl Field for Resource {
     }
 
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let declared = node
-            .get("attributes")
-            .is_some_and(|entry| matches!(entry.node.value, Value::Sequence(_)));
+        let is_new = |entry: &Entry| match &*entry.key {
+            "attributes" => matches!(entry.node.value, Value::Sequence(_)),
+            "detectors" | "detection/development" => matches!(entry.node.value, Value::Mapping(_)),
+            _ => false,
+        };
+        let declared = matches!(&node.value, Value::Mapping(all) if all.iter().any(is_new));
         if !declared {
             let map = Map::<Optional<String>>::read(node, reader)?;
             return Some(Self(
@@ -230,7 +234,12 @@ impl Field for Resource {
             ));
         }
         let resource = DeclaredResource::read(node, reader)?;
-        let attribute = |attribute: ResourceAttribute| (attribute.name, attribute.value.0);
+        let attribute = |attribute: ResourceAttribute| {
+            (
+                attribute.name,
+                attribute.value.0.map(|Literal(value)| value),
+            )
+        };
         Some(Self(
             resource.attributes.into_iter().map(attribute).collect(),
         ))

@@ -1,7 +1,7 @@
 //! Keys that several components share: the Collector's config packages.
 
 use crate::config::field::{choice, section};
-use crate::config::types::{Anything, Headers, Optional};
+use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional};
 use crate::config::{Balancer, HttpVersion, Sizer};
 use std::time::Duration;
 
@@ -21,11 +21,13 @@ section! {
         /// Without effect where `insecure` is true.
         include_system_ca_certs_pool: bool = "false",
         /// Without effect where `insecure` is true.
+        include_insecure_cipher_suites: bool = "false",
+        /// Without effect where `insecure` is true.
         reload_interval: Duration = "0s",
         /// Without effect where `insecure` is true.
-        cipher_suites: Anything = "",
+        cipher_suites: Vec<String> = "[]",
         /// Without effect where `insecure` is true.
-        curve_preferences: Anything = "",
+        curve_preferences: Vec<String> = "[]",
         /// Without effect where `insecure` is true.
         cert_file: String = "''",
         /// Without effect where `insecure` is true.
@@ -39,7 +41,7 @@ section! {
         /// Refused: the Collector uses TLS where a CA is given, whatever `insecure` says.
         ca_pem: Anything = "",
         /// Refused.
-        tpm: Anything = "" => Refused("keys in a TPM are not supported in this build"),
+        tpm: AnyMap = "" => Refused("keys in a TPM are not supported in this build"),
     }
 }
 
@@ -163,6 +165,12 @@ section! {
         /// Requests whose values of these headers differ are kept apart. Needs
         /// `include_metadata: true` at the receiver.
         metadata_keys: Vec<String> = "[]",
+        /// The most different values that are remembered.
+        cache_size: u32 = "10000" => NoEffect(
+            "open batches hold references to received buffers, and memory bounds those"
+        ),
+        /// How long values are remembered that no longer come.
+        idle_timeout: Duration = "90s" => NoEffect("nothing is kept of values that no longer come"),
     }
 }
 
@@ -179,8 +187,8 @@ section! {
         max_idle_conns: i64 = "100" => NoEffect("idle connections close after idle_conn_timeout"),
         /// Idle connections kept for one host.
         max_idle_conns_per_host: i64 = "0" => NoEffect("idle connections close after idle_conn_timeout"),
-        /// Connections for each signal, in the whole process. 0: one for each consumer.
-        max_conns_per_host: u32 = "0",
+        /// Connections for each signal, in the whole process. 0 or less: one for each consumer.
+        max_conns_per_host: i64 = "0",
         /// A connection without a request for this long is closed. 0: never.
         idle_conn_timeout: Duration = "90s",
         /// One connection for each request.
@@ -194,9 +202,11 @@ section! {
             "without TLS the Collector speaks HTTP/1.1 too; for HTTP/2 set tailrace.http_version: 2"
         ),
         /// Reuse cookies that the server sets.
-        cookies: Anything = "" => NoEffect("cookies are not kept"),
+        cookies: AnyMap = "" => NoEffect("cookies are not kept"),
         /// Refused.
-        middlewares: Anything = "" => Refused("middleware extensions are not in this build"),
+        middlewares: AnyList = "" => Refused("middleware extensions are not in this build"),
+        /// Refused.
+        dialer_middleware: AnyMap = "" => Refused("middleware extensions are not in this build"),
         /// Refused.
         auth: Anything = "" => Refused(
             "authentication is not supported in this build; a token can stand in `headers`"
@@ -242,7 +252,7 @@ section! {
         /// Headers added to every answer.
         response_headers: Headers = "{}",
         /// Compressions taken.
-        compression_algorithms: Anything = "" => NoEffect(
+        compression_algorithms: Vec<String> = "[]" => NoEffect(
             "gzip, zstd, zlib, deflate, snappy and none are always taken"
         ),
         /// The longest pause within the body of a request. 0, or more than 30s: 30s.
@@ -258,9 +268,17 @@ section! {
         /// The newer place of `idle_timeout`.
         keepalive: Optional<HttpServerKeepalive> = "~",
         /// Refused.
-        middlewares: Anything = "" => Refused("middleware extensions are not in this build"),
+        middlewares: AnyList = "" => Refused("middleware extensions are not in this build"),
         /// Outgoing connections of a server.
-        dialer: Anything = "" => NoEffect("a server does not dial"),
+        dialer: Optional<Dialer> = "~" => NoEffect("a server does not dial"),
+    }
+}
+
+section! {
+    /// `dialer` (confignet)
+    Dialer {
+        /// For a connection to come about.
+        timeout: Duration = "0s",
     }
 }
 
@@ -311,7 +329,7 @@ choice!(Transport { "tcp" => Self::Tcp, "tcp4" => Self::Tcp, "tcp6" => Self::Tcp
 
 choice!(Sizer { "requests" => Self::Requests, "items" => Self::Items, "bytes" => Self::Bytes });
 
-choice!(Balancer { "round_robin" => Self::RoundRobin, "pick_first" => Self::PickFirst });
+choice!(Balancer { "round_robin" => Self::RoundRobin, "pick_first" => Self::PickFirst, "" => Self::PickFirst });
 
 choice!(HttpVersion { "1" => Self::Http1, "1.1" => Self::Http1, "2" => Self::Http2 });
 

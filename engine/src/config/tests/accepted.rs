@@ -82,7 +82,7 @@ exporters:
     timeout: 10s
     balancer_name: round_robin
     authority: backend
-    headers: {x-key: \"${env:DIGITS}\", x-other: 5}
+    headers: {x-key: \"${env:DIGITS}\", x-other: '5'}
     keepalive: {time: 30s, timeout: 5s, permit_without_stream: true}
     retry_on_failure: {enabled: true, initial_interval: 1s, randomization_factor: 0.2, multiplier: 2, max_interval: 10s, max_elapsed_time: 0}
     sending_queue:

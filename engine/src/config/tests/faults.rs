@@ -322,8 +322,9 @@ fn pipelines() {
          configured",
     );
     fault(
-        &service("traces: {receivers: [otlp], exporters: [nop, nop]}"),
-        "4:68: service.pipelines.traces.exporters.1: references exporter \"nop\" multiple times",
+        &service("traces: {receivers: [otlp], processors: [batch, batch], exporters: [nop]}")
+            .replace("connectors", "processors: {batch: }\nconnectors"),
+        "5:71: service.pipelines.traces.processors.1: references processor \"batch\" multiple times",
     );
     fault(
         &service("traces: {receivers: [otlp], exporters: [forward]}"),
@@ -418,7 +419,7 @@ fn headers() {
         "3:44: exporters.otlp.headers.a: the value has characters that a header cannot carry",
     );
     fault(
-        &headers("Content-Length: 5"),
+        &headers("Content-Length: '5'"),
         "3:44: exporters.otlp.headers.Content-Length: is set by the protocol and cannot be \
          configured",
     );

@@ -30,6 +30,16 @@ pub(super) fn exporter(exporter: &Exporter, reader: &mut Reader) {
             reader.at("sending_queue", |reader| {
                 batching::check_queue(&exporter.sending_queue, reader);
             });
+            match &exporter.output_paths.0 {
+                Some(_) if exporter.use_internal_logger => reader.rule(
+                    "output_paths",
+                    "output_paths is not supported when use_internal_logger is true",
+                ),
+                Some(paths) if paths.is_empty() => {
+                    reader.rule("output_paths", "output_paths must not be empty");
+                }
+                _ => {}
+            }
         }
         Exporter::File(exporter) => file(exporter, reader),
         Exporter::Nop(_) => {}
@@ -98,16 +108,17 @@ impl ClientTls {
             min_version: String::new(),
             max_version: String::new(),
             include_system_ca_certs_pool: false,
+            include_insecure_cipher_suites: false,
             reload_interval: Duration::ZERO,
-            cipher_suites: no,
-            curve_preferences: no,
+            cipher_suites: Vec::new(),
+            curve_preferences: Vec::new(),
             cert_file: String::new(),
             cert_pem: no,
             key_file: String::new(),
             key_pem: no,
             ca_file: String::new(),
             ca_pem: no,
-            tpm: no,
+            tpm: crate::config::types::AnyMap::default(),
         }
     }
 }
@@ -201,18 +212,31 @@ fn http(exporter: &OtlpHttpExporter, reader: &mut Reader) {
             reader.rule(key, wrong);
         }
     }
+    let client = &exporter.client;
+    let older = client.idle_conn_timeout != Duration::from_secs(90)
+        || client.max_idle_conns != 100
+        || client.max_idle_conns_per_host != 0
+        || client.disable_keep_alives;
+    if client.keepalive.0.is_some() && older {
+        reader.rule(
+            "keepalive",
+            "cannot stand beside idle_conn_timeout, max_idle_conns, max_idle_conns_per_host and \
+             disable_keep_alives, which it replaces",
+        );
+    }
     let level = exporter.compression_params.level;
     let valid = match exporter.compression {
-        CompressionName::Lz4 | CompressionName::SnappyFramed => {
+        CompressionName::Lz4 => {
             let rule = "is not in this build; use gzip, zstd, snappy, deflate, zlib or none";
             reader.rule("compression", rule);
             true
         }
         CompressionName::Gzip | CompressionName::Zlib | CompressionName::Deflate => {
-            (-1..=9).contains(&level)
+            (-2..=9).contains(&level)
         }
-        CompressionName::Zstd => (0..=22).contains(&level),
-        CompressionName::Snappy | CompressionName::None => level == 0,
+        // The Collector maps any level to one of four.
+        CompressionName::Zstd | CompressionName::None => true,
+        CompressionName::Snappy | CompressionName::SnappyFramed => level == 0,
     };
     if !valid {
         reader.at("compression_params", |reader| {
