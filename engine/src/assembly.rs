@@ -75,6 +75,7 @@ fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> Pipeli
         lanes: lanes()
             .map(|(id, lane)| lane_settings(id, lane, division, limits))
             .collect(),
+        exporters: lanes().map(|(_, lane)| lane.exporter.to_string()).collect(),
         outlets: lanes()
             .map(|(id, lane)| outlet(id, lane, division))
             .collect(),

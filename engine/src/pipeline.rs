@@ -25,6 +25,7 @@ mod tests;
 
 pub use settings::{ListenerSettings, PipelineSettings};
 
+use crate::delivery::{Notice, Notices};
 use crate::egress::balance::{Balance, BusyPermille};
 use crate::egress::destination::{ConnectionTable, Terms};
 use crate::egress::lane::{Conclusion, Lane, Outcome};
@@ -69,6 +70,8 @@ pub enum Output {
         connection: ConnectionId,
         command: ClientCommand,
     },
+    /// Tell people what a lane's destination said.
+    Notice { lane: LaneId, notice: Notice },
     /// Ask the control thread for the addresses of the lane's endpoint.
     Resolve { lane: LaneId },
     /// Append to the lane's file, then call [`Pipeline::handle_written`].
@@ -108,6 +111,7 @@ pub struct Pipeline {
     /// By [`LaneId`], the same in every shard.
     lanes: Vec<Lane>,
     outlets: Vec<Outlet>,
+    notices: Vec<Notices>,
     incoming: Slab<Incoming>,
     outgoing: ConnectionTable,
     requests: Requests,
@@ -166,6 +170,7 @@ impl Pipeline {
         Self {
             credit: Credit::new(settings.credit_high, settings.credit_bytes),
             store: Store::default(),
+            notices: vec![Notices::default(); settings.lanes.len()],
             outlets,
             incoming: Slab::new(),
             outgoing: ConnectionTable::new(),
@@ -260,6 +265,12 @@ impl Pipeline {
             }
             self.collect(index, now);
         }
+    }
+
+    /// A lane's exporter and signal, for the log.
+    pub fn name(&self, lane: LaneId) -> (&str, &'static str) {
+        let signal = self.settings.lanes[lane.index()].signal;
+        (&self.settings.exporters[lane.index()], signal.name())
     }
 
     #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The outgoing half: batches to outlets, answers to verdicts, and the end of payloads.
 
 use super::{Output, Pipeline};
-use crate::delivery::{self, Sent as WasSent, Verdict};
+use crate::delivery::{self, Sent as WasSent, Verdict, What};
 use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput};
 use crate::egress::lane::{BatchId, Conclusion, Context, Outcome};
@@ -298,6 +298,7 @@ impl Pipeline {
         } = in_flight;
         match origin {
             Origin::Own(batch) => {
+                self.notice(lane, &conclusion, now);
                 let Self {
                     store,
                     random,
@@ -319,6 +320,22 @@ impl Pipeline {
         }
         if sent_here && let Some((next, parcel)) = self.outlets[lane.index()].next_in_window() {
             self.send(lane, next, parcel, now);
+        }
+    }
+
+    /// Has people told what they should know of a batch's end.
+    fn notice(&mut self, lane: LaneId, conclusion: &Conclusion, now: Instant) {
+        let what = || match conclusion {
+            Conclusion::Answered(verdict) => What::Answered(verdict.clone()),
+            Conclusion::Unsent => What::Unsent,
+            Conclusion::Unfit => What::Unfit,
+        };
+        let is_plain = matches!(conclusion, Conclusion::Answered(v) if !v.is_notable());
+        if is_plain {
+            return;
+        }
+        if let Some(notice) = self.notices[lane.index()].tell(now, what) {
+            self.outputs.push_back(Output::Notice { lane, notice });
         }
     }
 

@@ -8,7 +8,7 @@ use tailrace_codec::Signal;
 
 /// One shard's share of everything between listeners and destinations.
 ///
-/// Invariant: `lanes`, `outlets` and `homes` are indexed by [`LaneId`], `listeners` by
+/// Invariant: `lanes`, `exporters`, `outlets` and `homes` are indexed by [`LaneId`], `listeners` by
 /// [`ListenerId`](crate::units::ListenerId).
 #[derive(Debug, Clone)]
 pub struct PipelineSettings {
@@ -19,6 +19,8 @@ pub struct PipelineSettings {
     pub connections_max: usize,
     pub listeners: Vec<ListenerSettings>,
     pub lanes: Vec<LaneSettings>,
+    /// The exporters' ids, for the log.
+    pub exporters: Vec<String>,
     pub outlets: Vec<OutletSettings>,
     /// The one shard that sends for a lane, where it is one.
     pub homes: Vec<Option<ShardId>>,

@@ -40,6 +40,11 @@ impl Shard {
                 connection,
                 command,
             } => self.command(connection, command, pipeline, now),
+            Output::Notice { lane, notice } => {
+                let (exporter, signal) = pipeline.name(lane);
+                let untold = notice.untold;
+                tracing::warn!(exporter, signal, untold, "{notice}");
+            }
             Output::Resolve { lane } => {
                 state.peers.report(Report::Resolve { lane });
             }

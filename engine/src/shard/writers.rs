@@ -27,6 +27,7 @@ struct Writer {
     appender: Appender,
     waiting: VecDeque<AttemptId>,
     backlog: VecDeque<Bytes>,
+    is_failing: bool,
 }
 
 impl Writers {
@@ -79,9 +80,7 @@ impl Writers {
                 continue;
             }
             if let Poll::Ready(result) = writer.appender.poll_written(cx) {
-                if let Err(error) = &result {
-                    tracing::warn!(%error, "an exporter could not write");
-                }
+                writer.note(&result);
                 writer.refill();
                 if let Some(attempt) = writer.waiting.pop_front() {
                     if writer.waiting.is_empty() {
@@ -115,6 +114,7 @@ impl Writer {
             appender: Appender::open(target)?,
             waiting: VecDeque::new(),
             backlog: VecDeque::new(),
+            is_failing: false,
         })
     }
 
@@ -122,6 +122,18 @@ impl Writer {
         self.waiting.push_back(attempt);
         self.backlog.push_back(bytes);
         self.refill();
+    }
+
+    /// Says when writing begins to fail, and when it works again; not each time.
+    fn note(&mut self, result: &io::Result<()>) {
+        match result {
+            Err(error) if !self.is_failing => {
+                tracing::warn!(%error, "an exporter could not write");
+            }
+            Ok(()) if self.is_failing => tracing::info!("an exporter can write again"),
+            Ok(()) | Err(_) => {}
+        }
+        self.is_failing = result.is_err();
     }
 
     /// Gives the appender what it takes.

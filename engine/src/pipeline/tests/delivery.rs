@@ -178,3 +178,19 @@ fn unprocessed_is_sent_again_at_once_but_not_for_ever() {
     world.pass(Duration::from_secs(5));
     assert_eq!(world.sent.len(), 5);
 }
+
+#[test]
+fn people_are_told_what_a_destination_says_but_not_each_time() {
+    let mut world = World::new(vec![lane()]);
+    world.script = Box::new(|_, _| Some(status(Code::Unauthenticated)));
+    for _ in 0..5 {
+        world.request(&["a"]);
+        world.turn();
+    }
+    assert_eq!(world.notices, ["refused: UNAUTHENTICATED"]);
+    world.script = Box::new(|_, _| Some(ok()));
+    world.pass(Duration::from_secs(60));
+    world.request(&["a"]);
+    world.turn();
+    assert_eq!(world.notices.len(), 1, "success is no news");
+}

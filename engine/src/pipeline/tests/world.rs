@@ -80,6 +80,7 @@ pub struct World {
     /// What was handed over, and whose verdicts were handed back.
     pub given: Vec<AttemptId>,
     pub handed_back: Vec<u32>,
+    pub notices: Vec<String>,
     connection: ConnectionId,
     lane_of: Vec<(ConnectionId, usize)>,
     connects: VecDeque<(ConnectionId, usize)>,
@@ -131,6 +132,7 @@ impl World {
             }],
             outlets: (0..lanes.len()).map(|lane| outlet(lane, window)).collect(),
             homes,
+            exporters: vec!["test".into(); lanes.len()],
             lanes,
         };
         let mut pipeline = Pipeline::new(Rc::new(settings), ShardId(0), 7);
@@ -146,6 +148,7 @@ impl World {
             script: Box::new(|_, _| Some(ok())),
             given: Vec::new(),
             handed_back: Vec::new(),
+            notices: Vec::new(),
             connection,
             lane_of: Vec::new(),
             connects: VecDeque::new(),
@@ -235,6 +238,7 @@ impl World {
                     command,
                 } => self.command(connection, command),
                 Output::Resolve { .. } | Output::Print { .. } | Output::Append { .. } => {}
+                Output::Notice { notice, .. } => self.notices.push(notice.to_string()),
                 Output::HandOver { attempt, .. } => self.given.push(attempt),
                 Output::HandBack { attempt, .. } => self.handed_back.push(attempt.0),
             }
