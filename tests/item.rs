@@ -31,6 +31,18 @@ impl Signal {
     /// Those with a stable protocol, which every test of all signals goes through.
     pub const STABLE: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
+    /// The method of OTLP/gRPC for this signal.
+    pub const fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Profiles => {
+                "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+            }
+        }
+    }
+
     /// Where OTLP/HTTP expects this signal.
     pub const fn http_path(self) -> &'static str {
         match self {

@@ -23,4 +23,4 @@ pub use attack::Attack;
 pub use backend::{Backend, Script};
 pub use forwarder::{Config, Forwarder, Runtime};
 pub use item::{Export, Item, Record, Signal};
-pub use sender::{Load, Outcome, Protocol, Sender};
+pub use sender::{Load, OneConnection, Outcome, Protocol, Sender, Status};

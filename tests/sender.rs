@@ -2,8 +2,10 @@
 //! writes down what was acknowledged.
 
 mod load;
+mod one_connection;
 
 pub use load::Load;
+pub use one_connection::{OneConnection, Status};
 
 use crate::backend::response::{RetryInfo, RpcStatus};
 use crate::item::{Export, Signal};

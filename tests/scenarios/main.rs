@@ -14,6 +14,7 @@ mod partial_success;
 mod peers;
 mod poison_item;
 mod queue_full_refuses;
+mod refusals;
 mod retry_after;
 mod shutdown_drains;
 mod too_large_split;
