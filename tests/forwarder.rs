@@ -83,18 +83,24 @@ impl Forwarder {
 
     /// Starts `binary` with `args` besides the configuration, the runtime and the ready file.
     pub fn start_with(binary: &str, runtime: Runtime, config: &Config, args: &[&str]) -> Self {
-        let folder = Folder::new();
+        let mut command = Command::new(binary);
+        command
+            .args(["run", "--runtime", runtime.name()])
+            .args(args);
+        Self::spawn(command, config)
+    }
+
+    /// Starts `command`, which may be confined, with the configuration and the ready file.
+    pub fn spawn(mut command: Command, config: &Config) -> Self {
+        let folder = Folder::create();
         let config_file = folder.write("config.yaml", &config.to_yaml());
         let ready_file = folder.path("ready.json");
         let log = File::create(folder.path("log")).expect("a file in a folder of our own");
-        let mut child = Command::new(binary)
-            .arg("run")
+        let mut child = command
             .arg("--config")
             .arg(&config_file)
-            .args(["--runtime", runtime.name()])
             .arg("--ready-file")
             .arg(&ready_file)
-            .args(args)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a duplicated descriptor"))
             .stderr(log)
@@ -258,10 +264,16 @@ pub struct Ended {
 
 /// Runs `binary` with `args` and the text of a configuration file, to its end.
 pub fn run_to_end(binary: &str, args: &[&str], config: &str) -> Ended {
-    let folder = Folder::new();
+    let mut command = Command::new(binary);
+    command.args(args);
+    end_of(command, config)
+}
+
+/// Runs `command`, which may be confined, with the text of a configuration file, to its end.
+pub fn end_of(mut command: Command, config: &str) -> Ended {
+    let folder = Folder::create();
     let config_file = folder.write("config.yaml", config);
-    let mut child = Command::new(binary)
-        .args(args)
+    let mut child = command
         .arg("--config")
         .arg(config_file)
         .stdin(Stdio::null())
@@ -276,7 +288,10 @@ pub fn run_to_end(binary: &str, args: &[&str], config: &str) -> Ended {
     let output = child.wait_with_output().expect("a child of ours");
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(ended.is_some(), "{args:?} did not end:\n{stdout}\n{stderr}");
+    assert!(
+        ended.is_some(),
+        "{command:?} did not end:\n{stdout}\n{stderr}"
+    );
     Ended {
         code: output.status.code(),
         stdout,
@@ -320,10 +335,10 @@ pub fn request(
 
 /// A folder of one test, removed with it.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn create() -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let name = format!("tailrace-test-{}-{number}", std::process::id());
@@ -332,7 +347,7 @@ impl Folder {
         Self(path)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 

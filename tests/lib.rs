@@ -16,6 +16,7 @@ pub mod forwarder;
 pub mod generate;
 pub mod interop;
 pub mod item;
+pub mod sandbox;
 pub mod sender;
 pub mod wait;
 

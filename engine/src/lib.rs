@@ -87,6 +87,7 @@ impl Engine {
         let Running {
             thread,
             shard_threads,
+            listening,
             ..
         } = self.0;
         let outcome = thread.join().unwrap_or_else(|_| Outcome::ShardDied {
@@ -96,6 +97,12 @@ impl Engine {
         if matches!(outcome, Outcome::Stopped { .. }) {
             for thread in shard_threads {
                 let _ = thread.join();
+            }
+            // As Go does when it closes one. It is ours: nobody could listen there while we did.
+            for listening in listening {
+                if let exchange::Address::Unix(path) = listening.address {
+                    let _ = std::fs::remove_file(path);
+                }
             }
         }
         outcome

@@ -16,8 +16,10 @@ mod poison_item;
 mod queue_full_refuses;
 mod refusals;
 mod retry_after;
+mod sandboxed;
 mod shutdown_drains;
 mod too_large_split;
+mod unix_sockets;
 
 /// The binary under test.
 const TAILRACE: &str = env!("CARGO_BIN_EXE_tailrace");
