@@ -16,10 +16,16 @@ use super::answer::Reader;
 use super::queue::{Order, Queue};
 use super::{Link, Machine};
 use crate::exchange::{Answer, CloseReason, Failure, Outbound};
+use crate::net::wakes::Wakes;
 use crate::time::Instant;
 use crate::units::AttemptId;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Slots of [`Wakes`]. The socket is read only when it woke the task: where a read is a system call
+/// though nothing came, asking it again for each command would be most of an exchange's cost.
+const SOCKET: usize = 0;
+const COMMANDS: usize = 1;
 
 /// Exchanges in one poll, before the other tasks of the shard get theirs.
 const EXCHANGES_MAX: usize = 16;
@@ -29,6 +35,7 @@ pub(super) struct Driver<IO, O> {
     link: Link<O>,
     queue: Queue,
     wire: Wire<IO>,
+    wakes: Wakes,
     heads: Heads,
     reader: Reader,
     exchange: Option<Exchange>,
@@ -44,7 +51,14 @@ where
     O: Outbound,
 {
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        let reason = std::task::ready!(self.advance(cx, now));
+        self.wakes.enter(cx.waker());
+        self.wakes.take(COMMANDS);
+        self.wire.begin(self.wakes.take(SOCKET));
+        let advanced = self.advance(now);
+        if self.wakes.leave() && advanced.is_pending() {
+            cx.waker().wake_by_ref();
+        }
+        let reason = std::task::ready!(advanced);
         if let Some(exchange) = self.exchange.take() {
             self.answered(exchange.attempt, Answer::Failed(exchange.lost()));
         }
@@ -83,6 +97,7 @@ where
             link,
             queue,
             wire: Wire::new(io),
+            wakes: wakes(),
             heads: Heads::default(),
             exchange: None,
             opened_at: now,
@@ -91,17 +106,16 @@ where
         }
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
-        self.wire.begin();
+    fn advance(&mut self, now: Instant) -> Poll<CloseReason> {
         // The exchange before ended in this poll: the peer was heard just now.
         let mut is_fresh = false;
         for _ in 0..EXCHANGES_MAX {
-            if let Some(reason) = self.take_orders(cx) {
+            if let Some(reason) = self.take_orders() {
                 return Poll::Ready(reason);
             }
             self.check_time(now);
             if self.exchange.is_none()
-                && let Some(reason) = self.next_exchange(cx, now, is_fresh)
+                && let Some(reason) = self.next_exchange(now, is_fresh)
             {
                 return Poll::Ready(reason);
             }
@@ -114,7 +128,8 @@ where
                 self.answered(attempt, Answer::Failed(Failure::TimedOut));
                 return Poll::Ready(CloseReason::Lost);
             }
-            let polled = exchange.poll(cx, &mut self.wire, &mut self.reader);
+            let mut cx = Context::from_waker(self.wakes.waker(SOCKET));
+            let polled = exchange.poll(&mut cx, &mut self.wire, &mut self.reader);
             let Ended { answer, after } = std::task::ready!(polled);
             let attempt = exchange.attempt;
             self.exchange = None;
@@ -128,7 +143,7 @@ where
                 After::Foreign => return Poll::Ready(not_http()),
             }
         }
-        cx.waker().wake_by_ref();
+        self.wakes.set(COMMANDS);
         Poll::Pending
     }
 
@@ -143,16 +158,12 @@ where
     }
 
     /// Begins the next exchange, if an attempt waits. A reason: the connection is to end.
-    fn next_exchange(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        is_fresh: bool,
-    ) -> Option<CloseReason> {
+    fn next_exchange(&mut self, now: Instant, is_fresh: bool) -> Option<CloseReason> {
         // A peer that closes an idle connection is noticed before a request is written to it.
         // Bytes that answer nothing, such as a 408 before the close, mean the same.
         let is_checked = is_fresh && !self.queue.is_empty();
-        if !is_checked && self.wire.poll_fill(cx).is_ready() {
+        let mut cx = Context::from_waker(self.wakes.waker(SOCKET));
+        if !is_checked && self.wire.poll_fill(&mut cx).is_ready() {
             return Some(CloseReason::Lost);
         }
         if let Some(attempt) = self.queue.pop() {
@@ -164,8 +175,12 @@ where
         (self.draining || is_idle_too_long).then_some(CloseReason::Drained)
     }
 
-    fn take_orders(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
-        while let Poll::Ready(order) = self.queue.poll_order(cx) {
+    fn take_orders(&mut self) -> Option<CloseReason> {
+        loop {
+            let mut cx = Context::from_waker(self.wakes.waker(COMMANDS));
+            let Poll::Ready(order) = self.queue.poll_order(&mut cx) else {
+                return None;
+            };
             match order {
                 Order::Drain => self.drain(),
                 Order::Refuse(attempt) => {
@@ -180,7 +195,6 @@ where
                 }
             }
         }
-        None
     }
 
     const fn drain(&mut self) {
@@ -191,6 +205,14 @@ where
     fn answered(&self, attempt: AttemptId, answer: Answer) {
         self.link.outbound.answered(self.link.id, attempt, answer);
     }
+}
+
+/// The socket is read first of all.
+fn wakes() -> Wakes {
+    let wakes = Wakes::new(2);
+    while wakes.take_next(0).is_some() {}
+    wakes.set(SOCKET);
+    wakes
 }
 
 fn not_http() -> CloseReason {

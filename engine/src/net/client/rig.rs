@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tailrace_codec::Rope;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 pub(super) const CONNECTION_ID: ConnectionId = ConnectionId(7);
@@ -67,10 +67,13 @@ impl Rig {
         (Self::connect(settings, async { Ok(near) }), far)
     }
 
-    pub(super) fn connect(
+    pub(super) fn connect<IO>(
         settings: Settings,
-        connect: impl Future<Output = io::Result<DuplexStream>> + 'static,
-    ) -> Self {
+        connect: impl Future<Output = io::Result<IO>> + 'static,
+    ) -> Self
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let rig = Self {
             mailbox: Mailbox::new(),
             record: Recorder::default(),

@@ -24,7 +24,7 @@ pub(super) struct Wire<IO> {
     io: IO,
     inbox: BytesMut,
     scratch: Box<[u8]>,
-    /// There was nothing more to read in this poll of the connection.
+    /// There was nothing to read, and the socket has not woken the task since.
     drained: bool,
 }
 
@@ -38,9 +38,9 @@ impl<IO> Wire<IO> {
         }
     }
 
-    /// A poll of the connection begins.
-    pub(super) const fn begin(&mut self) {
-        self.drained = false;
+    /// A poll of the connection begins; `is_ready`: the socket woke it.
+    pub(super) const fn begin(&mut self, is_ready: bool) {
+        self.drained = self.drained && !is_ready;
     }
 }
 

@@ -4,8 +4,13 @@ use crate::exchange::{ClientCommand, CloseReason, Failure};
 use crate::net::client::rig::{Rig, body, http_head, run, settle};
 use crate::net::client::settings::{Protocol, Settings};
 use proptest::prelude::*;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const OK_ANSWER: Option<&str> = Some("200 \"ok\"");
@@ -55,6 +60,66 @@ fn attempts_follow_one_another_on_one_connection() {
             assert_eq!(rig.record.answer(attempt).as_deref(), OK_ANSWER);
         }
         assert!(!rig.record.is_closed());
+    });
+}
+
+/// A socket that counts the reads that bring nothing: system calls, on some executors.
+struct Counting {
+    io: DuplexStream,
+    idle_reads: Rc<Cell<usize>>,
+}
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        let idle = usize::from(polled.is_pending());
+        self.idle_reads.set(self.idle_reads.get() + idle);
+        polled
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[test]
+fn an_exchange_costs_one_read_that_brings_nothing() {
+    run(async {
+        let (near, mut far) = tokio::io::duplex(1 << 16);
+        let idle_reads = Rc::new(Cell::new(0));
+        let io = Counting {
+            io: near,
+            idle_reads: Rc::clone(&idle_reads),
+        };
+        let mut rig = Rig::connect(settings(), async { Ok(io) });
+        settle().await;
+        let before = idle_reads.get();
+        for _ in 0..10 {
+            let attempt = rig.send(&http_head(), body(100));
+            request(&mut far).await;
+            far.write_all(OK).await.unwrap();
+            settle().await;
+            assert_eq!(rig.record.answer(attempt).as_deref(), OK_ANSWER);
+        }
+        assert_eq!(idle_reads.get() - before, 10);
     });
 }
 
