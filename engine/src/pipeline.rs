@@ -290,6 +290,13 @@ impl Pipeline {
         counters
     }
 
+    /// The credit that connections, open requests and stored payloads account for.
+    #[cfg(test)]
+    pub fn owed(&self) -> u64 {
+        let windows = self.incoming.iter().map(|(_, incoming)| incoming.reserved);
+        windows.sum::<u64>() + self.requests.reserved() + self.store.charged()
+    }
+
     #[cfg(test)]
     pub const fn credit(&self) -> &Credit {
         &self.credit

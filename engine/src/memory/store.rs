@@ -68,6 +68,13 @@ impl Store {
         &self.entry(id).payload
     }
 
+    /// The credit of all payloads.
+    #[cfg(test)]
+    pub fn charged(&self) -> u64 {
+        let entries = self.entries.iter();
+        entries.map(|(_, entry)| entry.payload.charged).sum()
+    }
+
     /// Adds a holder; `awaited` if the sender's answer waits for its outcome.
     pub fn hold(&mut self, id: PayloadId, awaited: bool) {
         let entry = self.entry_mut(id);

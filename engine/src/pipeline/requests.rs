@@ -36,6 +36,12 @@ impl Requests {
         self.open.remove(&id)
     }
 
+    /// The credit of all that are open.
+    #[cfg(test)]
+    pub fn reserved(&self) -> u64 {
+        self.open.values().map(|request| request.reserved).sum()
+    }
+
     const fn take_id(&mut self) -> RequestId {
         let id = RequestId(self.next);
         self.next = self.next.wrapping_add(1);

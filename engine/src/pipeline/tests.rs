@@ -4,4 +4,5 @@ mod delivery;
 mod flow;
 mod home;
 mod receiving;
+mod simulation;
 mod world;

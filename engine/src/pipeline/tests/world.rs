@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use tailrace_codec::compress::{Encoding, Level};
@@ -70,6 +70,15 @@ fn outlet(lane: usize, window: Option<usize>) -> OutletSettings {
 /// What the destination does with a request: its lane and the names of its spans.
 pub type Script = Box<dyn FnMut(usize, &[String]) -> Option<Answer>>;
 
+/// A request at a destination.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub connection: ConnectionId,
+    attempt: AttemptId,
+    lane: usize,
+    pub names: Vec<String>,
+}
+
 pub struct World {
     pub pipeline: Pipeline,
     pub now: Instant,
@@ -85,7 +94,11 @@ pub struct World {
     lane_of: Vec<(ConnectionId, usize)>,
     connects: VecDeque<(ConnectionId, usize)>,
     /// What the script has not answered.
-    unanswered: VecDeque<(ConnectionId, AttemptId)>,
+    pub unanswered: VecDeque<Sent>,
+    /// Connections that close when what is open on them is answered.
+    draining: Vec<ConnectionId>,
+    /// By lane and span name: how often a destination said that it took it.
+    pub taken: HashMap<(usize, String), u32>,
     pub reachable: bool,
 }
 
@@ -153,6 +166,8 @@ impl World {
             lane_of: Vec::new(),
             connects: VecDeque::new(),
             unanswered: VecDeque::new(),
+            draining: Vec::new(),
+            taken: HashMap::new(),
             reachable: true,
         }
     }
@@ -287,19 +302,46 @@ impl World {
 
     /// Answers the oldest request that the script left open.
     pub fn answer(&mut self, answer: Answer) {
-        let (connection, attempt) = self.unanswered.pop_front().expect("an open request");
-        self.handle_answered(connection, attempt, answer);
+        self.answer_one(0, answer);
     }
 
-    fn answer_newest(&mut self, answer: Answer) {
-        let (connection, attempt) = self.unanswered.pop_back().expect("an open request");
-        self.handle_answered(connection, attempt, answer);
-    }
-
-    fn handle_answered(&mut self, connection: ConnectionId, attempt: AttemptId, answer: Answer) {
+    /// Answers the request at this place among those that are open.
+    pub fn answer_one(&mut self, place: usize, answer: Answer) {
+        let sent = self.unanswered.remove(place).expect("an open request");
+        if matches!(answer, Answer::Grpc { code: Code::Ok, .. }) {
+            for name in sent.names {
+                *self.taken.entry((sent.lane, name)).or_default() += 1;
+            }
+        }
         let wall = SystemTime::UNIX_EPOCH;
         self.pipeline
-            .handle_answered(connection, attempt, answer, self.now, wall);
+            .handle_answered(sent.connection, sent.attempt, answer, self.now, wall);
+        self.close_drained(sent.connection);
+    }
+
+    /// A connection breaks: what is open on it fails, then it is gone.
+    pub fn lose(&mut self, connection: ConnectionId) {
+        while let Some(place) = self.open_on(connection) {
+            self.answer_one(place, Answer::Failed(Failure::ConnectionLost));
+        }
+        if self.draining.contains(&connection) {
+            return;
+        }
+        self.pipeline
+            .handle_closed(connection, &CloseReason::Lost, self.now);
+    }
+
+    fn open_on(&self, connection: ConnectionId) -> Option<usize> {
+        let mut open = self.unanswered.iter();
+        open.position(|sent| sent.connection == connection)
+    }
+
+    fn close_drained(&mut self, connection: ConnectionId) {
+        if self.draining.contains(&connection) && self.open_on(connection).is_none() {
+            self.draining.retain(|draining| *draining != connection);
+            self.pipeline
+                .handle_closed(connection, &CloseReason::Drained, self.now);
+        }
     }
 
     fn connect(&mut self) {
@@ -327,21 +369,28 @@ impl World {
                 let lane = lane.expect("a connection that is up");
                 let names = decode(&attempt.body.to_bytes()[5..]);
                 self.sent.push((lane, names.clone()));
-                self.unanswered.push_back((connection, attempt.id));
-                if let Some(answer) = (self.script)(lane, &names) {
-                    self.answer_newest(answer);
+                let answer = (self.script)(lane, &names);
+                self.unanswered.push_back(Sent {
+                    connection,
+                    attempt: attempt.id,
+                    lane,
+                    names,
+                });
+                if let Some(answer) = answer {
+                    self.answer_one(self.unanswered.len() - 1, answer);
                 }
             }
             ClientCommand::Drain => {
-                self.pipeline
-                    .handle_closed(connection, &CloseReason::Drained, self.now);
+                self.draining.push(connection);
+                self.close_drained(connection);
             }
             ClientCommand::Cancel(_) => {}
         }
     }
 
-    /// Conservation, after every turn.
+    /// Conservation, after every turn: of items, and of the bytes that credit was taken for.
     pub fn check(&self) {
+        assert_eq!(self.pipeline.credit().taken(), self.pipeline.owed());
         for lane in self.pipeline.lanes() {
             assert_eq!(lane.counters().unaccounted(), 0, "{:?}", lane.counters());
         }
