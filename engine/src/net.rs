@@ -1,5 +1,6 @@
 //! Bytes to requests and back: HTTP/2, HTTP/1.1 and gRPC over any socket.
 
+mod chunked;
 pub mod client;
 mod clock;
 mod flood;

@@ -3,7 +3,6 @@
 //! HTTP/1.1 has no way to take an attempt back, so a deadline or a cancellation in the middle of an
 //! exchange closes the connection.
 
-mod chunked;
 mod exchange;
 mod head;
 mod request;

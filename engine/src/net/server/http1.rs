@@ -16,7 +16,7 @@ mod head;
 mod outbox;
 mod request;
 
-use self::body::{BodyReader, Piece};
+use self::body::BodyReader;
 use self::outbox::Outbox;
 use self::request::UNREADABLE;
 use super::alarm::Alarm;
@@ -27,6 +27,7 @@ use super::session::Session;
 use super::settings::Settings;
 use crate::exchange::{Framing, Inbound, ServerCommand};
 use crate::net::Clock;
+use crate::net::chunked::{NotChunked, Piece};
 use crate::time::Instant;
 use crate::units::RequestId;
 use bytes::BytesMut;
@@ -225,7 +226,7 @@ where
                 Poll::Ready(Ok(read)) if read > 0 => {}
                 Poll::Ready(_) => self.state = State::Closed,
             },
-            Err(body::NotChunked) => self.state = State::Closed,
+            Err(NotChunked) => self.state = State::Closed,
         }
         Poll::Ready(())
     }

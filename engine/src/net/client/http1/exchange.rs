@@ -1,8 +1,8 @@
 //! One attempt on an HTTP/1.1 connection: request out, response in, both at once.
 
-use super::chunked::{ChunkError, Chunked};
 use super::head::{BodyLength, Head};
 use crate::exchange::{Answer, Attempt, Failure, Framing};
+use crate::net::chunked::{Chunked, LineEnd, NotChunked, Piece};
 use crate::net::client::answer::{self, Reader};
 use crate::net::client::response::{Collector, TooLarge};
 use crate::net::client::upload::{Slices, Written};
@@ -91,12 +91,9 @@ impl From<TooLarge> for ReadError {
     }
 }
 
-impl From<ChunkError> for ReadError {
-    fn from(error: ChunkError) -> Self {
-        match error {
-            ChunkError::TooLarge => Self::TooLarge,
-            ChunkError::Malformed => Self::NotHttp,
-        }
+impl From<NotChunked> for ReadError {
+    fn from(_: NotChunked) -> Self {
+        Self::NotHttp
     }
 }
 
@@ -253,7 +250,7 @@ impl Response {
         let rest = match head.length {
             BodyLength::Exactly(bytes) if bytes > bytes_max as u64 => return Err(TooLarge),
             BodyLength::Exactly(bytes) => Rest::Exactly(bytes),
-            BodyLength::Chunked => Rest::Chunked(Chunked::new()),
+            BodyLength::Chunked => Rest::Chunked(Chunked::new(LineEnd::LfToo)),
             BodyLength::UntilClose => Rest::UntilClose,
         };
         Ok(Self {
@@ -278,7 +275,17 @@ impl Response {
                 self.body.push(input.split_to(len).freeze())?;
                 Ok(*left == 0)
             }
-            Rest::Chunked(chunked) => Ok(chunked.decode(input, &mut self.body)?),
+            Rest::Chunked(chunked) => loop {
+                match chunked.next(input)? {
+                    Piece::Data(piece) => self.body.push(piece)?,
+                    // What a chunk announces counts before it comes.
+                    Piece::More if chunked.left() > self.body.room() as u64 => {
+                        return Err(ReadError::TooLarge);
+                    }
+                    Piece::More => return Ok(false),
+                    Piece::End => return Ok(true),
+                }
+            },
             Rest::UntilClose => {
                 self.body.push(input.split().freeze())?;
                 Ok(is_closed)

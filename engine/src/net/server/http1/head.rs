@@ -3,7 +3,8 @@
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc9112>
 
-use super::body::{BodyReader, Chunked};
+use super::body::BodyReader;
+use crate::net::chunked::{Chunked, LineEnd};
 use bytes::{Buf, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -137,7 +138,7 @@ fn body(parts: &Parts) -> Result<BodyReader, Unreadable> {
         }
         (Some(coding), None) if parts.version == Version::HTTP_11 => {
             match coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-                true => Ok(BodyReader::Chunked(Chunked::new())),
+                true => Ok(BodyReader::Chunked(Chunked::new(LineEnd::CrLf))),
                 false => Err(Unreadable(StatusCode::NOT_IMPLEMENTED)),
             }
         }

@@ -1,11 +1,12 @@
 //! One request, from its head to the reply: what is read, and what it leads to.
 
-use super::body::{self, BodyReader, Piece};
+use super::body::BodyReader;
 use super::head::{self, Head, Unreadable};
 use super::outbox::{self, Announce};
 use super::{Connection, Current, DISCARD_MAX, HEAD_READ, State, Then};
 use crate::exchange::{Admission, Inbound, Reply};
 use crate::net::Clock;
+use crate::net::chunked::{NotChunked, Piece};
 use crate::net::server::intake::{Intake, Stop};
 use crate::net::server::reply;
 use crate::units::RequestId;
@@ -134,7 +135,7 @@ where
                     Poll::Ready(_) => self.leave(request),
                 }
             }
-            Err(body::NotChunked) => {
+            Err(NotChunked) => {
                 self.session.abandon(request);
                 self.give_up(StatusCode::BAD_REQUEST);
             }
