@@ -71,6 +71,7 @@ fn difference(mine: BusyPermille, other: BusyPermille) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn leaving(balance: &mut Balance) -> usize {
         (0..100).filter(|_| balance.next_peer().is_some()).count()
@@ -97,6 +98,28 @@ mod tests {
             leaving(&mut balance).abs_diff(second) <= 1,
             "within the dead band it stays"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_given_to_oneself_and_rest_ends_the_giving(
+            updates in prop::collection::vec(prop::collection::vec(0..=1000u32, 3), 1..40),
+        ) {
+            let mut balance = Balance::default();
+            for busy in &updates {
+                balance.update(busy, 1);
+                let given: Vec<_> = (0..10).filter_map(|_| balance.next_peer()).collect();
+                prop_assert!(given.iter().all(|peer| *peer != ShardId(1)));
+                let least = busy[0].min(busy[2]);
+                prop_assert!(given.iter().all(|peer| busy[peer.index()] == least));
+            }
+            // However much it gave: four updates at rest, and what is owed.
+            for _ in 0..4 {
+                balance.update(&[0, 100, 0], 1);
+            }
+            balance.next_peer();
+            prop_assert_eq!(leaving(&mut balance), 0);
+        }
     }
 
     #[test]

@@ -138,3 +138,30 @@ fn on_terms(settings: &client::Settings, terms: Terms) -> client::Settings {
     }
     settings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Keepalive;
+
+    #[test]
+    fn each_plea_for_calm_doubles_the_time_between_pings() {
+        let keepalive = Keepalive {
+            time: Duration::from_secs(10),
+            timeout: Duration::from_secs(20),
+            permit_without_stream: false,
+        };
+        let settings = client::Settings {
+            keepalive: Some(keepalive),
+            ..client::Settings::new(client::Protocol::Http2)
+        };
+        for (calmed, seconds) in [(0, 10), (1, 20), (10, 10_240)] {
+            let age_max = Duration::from_secs(60);
+            let settings = on_terms(&settings, Terms { age_max, calmed });
+            let keepalive = settings.keepalive.expect("it was set");
+            assert_eq!(keepalive.time, Duration::from_secs(seconds));
+            assert_eq!(keepalive.timeout, Duration::from_secs(20));
+            assert_eq!(settings.age_max, age_max);
+        }
+    }
+}
