@@ -1,7 +1,7 @@
 //! Requests over HTTP/2: a closed loop, with a new request for each answer, or at a given rate.
 
 use crate::ids::IdSet;
-use crate::workload::Workload;
+use crate::workload::{Spec, Workload};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http::header::{CONTENT_TYPE, TE};
@@ -14,9 +14,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
-use std::time::Duration;
-use tailrace_codec::Rope;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tailrace_codec::grpc::{Code, Prefix};
+use tailrace_codec::{Rope, Signal};
 use tailrace_engine::exchange::{
     Address, Answer, Attempt, AttemptHead, ClientCommand, CloseReason, Framing, Outbound,
 };
@@ -122,7 +122,7 @@ impl Load {
 async fn send(plan: Plan, items: Arc<AtomicU64>) -> Sent {
     let start = now();
     let sender = Sender(Rc::new(RefCell::new(State {
-        workload: Workload::new(plan.spans_per_request),
+        workload: Workload::new(&Spec::standard(Signal::Traces, plan.spans_per_request)),
         head: Rc::new(head()),
         until: start + plan.duration,
         requests_max: plan.requests_max,
@@ -288,8 +288,8 @@ impl State {
         let id = AttemptId(self.next_attempt);
         self.next_attempt = self.next_attempt.wrapping_add(1);
         let first = self.next_item;
-        self.next_item += self.workload.spans() as u64;
-        let message = self.workload.request(first);
+        self.next_item += self.workload.items() as u64;
+        let message = self.workload.protobuf(first, unix_nanos());
         let length = u32::try_from(message.len()).expect("requests are below 4 GiB");
         let prefix = Prefix {
             compressed: false,
@@ -320,11 +320,11 @@ impl State {
             self.idle.push((open.link, now + PAUSE));
             return;
         }
-        let spans = self.workload.spans() as u64;
+        let spans = self.workload.items() as u64;
         for id in open.first..open.first + spans {
             self.sent.acknowledged.insert(id);
         }
-        self.sent.payload_bytes += self.workload.bytes() as u64;
+        self.sent.payload_bytes += self.workload.mean_bytes() as u64;
         self.items.fetch_add(spans, Ordering::Relaxed);
         let latency = u64::try_from((now - open.since).as_micros()).unwrap_or(u64::MAX);
         self.sent.latency_us.record(latency).expect("it grows");
@@ -360,6 +360,11 @@ impl Outbound for Sender {
         drop(state);
         self.wake();
     }
+}
+
+fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn head() -> AttemptHead {

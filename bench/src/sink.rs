@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use tailrace_codec::Signal;
 use tailrace_codec::grpc::Code;
 use tailrace_engine::exchange::{
     Address, Admission, Body, Credit, Framing, GrpcReply, Inbound, Reply, RequestHead,
@@ -197,12 +198,13 @@ impl Inbound for Backend {
         received.requests += 1;
         received.bytes += body.message.len() as u64;
         let mut items = 0;
-        let result = workload::items(&body.message, |item| {
+        let result = workload::items(Signal::Traces, &body.message, |item| {
             items += 1;
-            if !item.intact {
-                received.corrupt_items += 1;
-            } else if !received.ids.insert(item.id) {
-                received.duplicate_items += 1;
+            match item.id {
+                Some(id) if item.intact => {
+                    received.duplicate_items += u64::from(!received.ids.insert(id));
+                }
+                Some(_) | None => received.corrupt_items += 1,
             }
         });
         self.0.items.fetch_add(items, Ordering::Relaxed);

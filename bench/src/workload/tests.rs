@@ -1,0 +1,244 @@
+use super::*;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use proptest::prelude::*;
+use prost::Message;
+use tailrace_codec::otlp::{self, SplitLimit, json};
+use tailrace_codec::{Rope, Signal};
+
+const NOW: u64 = 1_790_000_000_123_456_789;
+
+const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+
+/// Every mix of every signal.
+fn specs() -> impl Iterator<Item = Spec> {
+    SIGNALS.into_iter().flat_map(|signal| {
+        let mixes = Mix::ALL.into_iter().filter(move |mix| {
+            signal == Signal::Traces && mix.is_of(signal) && *mix != Mix::Realistic
+        });
+        mixes.map(move |mix| Spec {
+            mix,
+            run: 0xfeed,
+            ..Spec::standard(signal, 60)
+        })
+    })
+}
+
+fn seen(signal: Signal, request: &Rope) -> Vec<Item> {
+    let mut seen = Vec::new();
+    items(signal, request, |item| seen.push(item)).expect("a request");
+    seen
+}
+
+fn reencoded(signal: Signal, request: Bytes) -> Bytes {
+    fn by<M: Message + Default>(bytes: Bytes) -> Bytes {
+        M::decode(bytes).expect("a request").encode_to_vec().into()
+    }
+    match signal {
+        Signal::Traces => by::<ExportTraceServiceRequest>(request),
+        Signal::Metrics => by::<ExportMetricsServiceRequest>(request),
+        Signal::Logs | Signal::Profiles => by::<ExportLogsServiceRequest>(request),
+    }
+}
+
+/// That the items of `request` are those from `first`, in whatever order.
+fn assert_intact(spec: &Spec, request: &Rope, first: u64) {
+    let seen = seen(spec.signal, request);
+    assert!(
+        seen.iter()
+            .all(|item| item.intact && item.sent_unix_nanos == NOW),
+        "{spec:?}: {:?}",
+        seen.iter().find(|item| !item.intact)
+    );
+    let mut ids: Vec<_> = seen.iter().filter_map(|item| item.id).collect();
+    ids.sort_unstable();
+    let sent: Vec<_> = (first..first + spec.items as u64).collect();
+    assert_eq!(ids, sent, "{spec:?}");
+}
+
+#[test]
+fn what_prost_decodes_and_encodes_again_is_intact() {
+    for spec in specs() {
+        let workload = Workload::new(&spec);
+        for request in 0..spec.templates as u64 {
+            let first = request * spec.items as u64;
+            let body = workload.protobuf(first, NOW);
+            assert_intact(&spec, &body.clone().into(), first);
+            let again = reencoded(spec.signal, body.clone());
+            assert_intact(&spec, &again.clone().into(), first);
+            assert_eq!(
+                again, body,
+                "a template is the canonical encoding: {spec:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn json_is_the_same_request_and_intact_both_ways() {
+    for spec in specs() {
+        let workload = Workload::new(&spec);
+        for first in [0, 60, 6_000_000] {
+            let text = workload.json(first, NOW);
+            let decoded = json::decode(spec.signal, &text.clone().into(), usize::MAX, vec![]);
+            let decoded = Rope::from(decoded.expect("JSON of a request"));
+            assert_intact(&spec, &decoded, first);
+            let by_codec = json::encode(
+                spec.signal,
+                &workload.protobuf(first, NOW).into(),
+                usize::MAX,
+                vec![],
+            );
+            assert!(by_codec.expect("a request") == text, "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn a_spec_makes_the_same_requests_and_another_seed_makes_others() {
+    for spec in specs() {
+        let body = |spec: &Spec| Workload::new(spec).protobuf(600, NOW);
+        assert_eq!(body(&spec), body(&spec));
+        let other = Spec {
+            seed: 2,
+            ..spec.clone()
+        };
+        let differs = body(&spec) != body(&other);
+        assert_eq!(differs, false, "{spec:?}");
+    }
+}
+
+#[test]
+fn fields_of_an_item_in_another_order_are_intact() {
+    let spec = Spec::standard(Signal::Traces, 1);
+    let body = Workload::new(&spec).protobuf(9, NOW);
+    let mut request = ExportTraceServiceRequest::decode(body).expect("a request");
+    request.resource_spans[0].scope_spans[0].spans[0]
+        .attributes
+        .reverse();
+    assert_intact(&spec, &request.encode_to_vec().into(), 9);
+}
+
+#[test]
+fn an_added_a_removed_and_a_doubled_attribute_are_not_intact() {
+    let spec = Spec::standard(Signal::Traces, 1);
+    let body = Workload::new(&spec).protobuf(9, NOW);
+    let sent = ExportTraceServiceRequest::decode(body).expect("a request");
+    let changed = |change: fn(&mut Vec<_>)| {
+        let mut request = sent.clone();
+        change(&mut request.resource_spans[0].scope_spans[0].spans[0].attributes);
+        seen(spec.signal, &request.encode_to_vec().into())[0]
+    };
+    for item in [
+        changed(|attributes| attributes.push(attributes[0].clone())),
+        changed(|attributes| drop(attributes.remove(0))),
+        changed(|attributes| attributes.push(attributes[7].clone())),
+    ] {
+        assert_eq!((item.id, item.intact), (Some(9), false));
+    }
+    let foreign = changed(|attributes| drop(attributes.pop()));
+    assert_eq!((foreign.id, foreign.intact), (None, false));
+}
+
+#[test]
+fn a_flipped_byte_of_content_is_never_intact() {
+    for spec in specs() {
+        let spec = Spec { items: 3, ..spec };
+        let body = Workload::new(&spec).protobuf(0, NOW);
+        let rope = Rope::from(body.clone());
+        let mut content = Vec::new();
+        layout::each_item(spec.signal, rope.cursor(), |kind, item| {
+            for field in tailrace_codec::field::Fields::new(item) {
+                let field = field?;
+                let role = kind.role(field.number);
+                if matches!(role, layout::Role::Content | layout::Role::Attribute) {
+                    let payload = field.payload();
+                    content.extend(payload.offset()..payload.end());
+                }
+            }
+            Ok(())
+        })
+        .expect("a request");
+        assert!(content.len() > 100);
+        for at in content {
+            let mut flipped = body.to_vec();
+            flipped[at] ^= 1 << (at % 8);
+            let mut intact = 0;
+            let read = items(spec.signal, &flipped.into(), |item| {
+                intact += usize::from(item.intact);
+            });
+            assert!(read.is_err() || intact == 2, "byte {at} of {spec:?}");
+        }
+    }
+}
+
+#[test]
+fn the_run_is_told_and_lengths_are_those_of_the_published_figures() {
+    for spec in specs() {
+        let body = Workload::new(&spec).protobuf(0, NOW);
+        assert_eq!(run(&body.into()), Ok(Some(0xfeed)), "{spec:?}");
+    }
+    let length = |mix| {
+        let spec = Spec {
+            mix,
+            ..Spec::standard(Signal::Traces, 1)
+        };
+        let body = Workload::new(&spec).protobuf(0, NOW);
+        let request = ExportTraceServiceRequest::decode(body).expect("a request");
+        request.resource_spans[0].scope_spans[0].spans[0].encoded_len()
+    };
+    assert_eq!(length(Mix::Http), 362);
+    assert_eq!(length(Mix::Conventions), 805);
+}
+
+#[test]
+fn items_of_others_have_no_number() {
+    let mut request = ExportTraceServiceRequest::default();
+    request.resource_spans.push(Default::default());
+    request.resource_spans[0]
+        .scope_spans
+        .push(Default::default());
+    request.resource_spans[0].scope_spans[0].spans = vec![Default::default(); 2];
+    let rope = Rope::from(request.encode_to_vec());
+    let foreign = Item {
+        id: None,
+        check: 0,
+        intact: false,
+        sent_unix_nanos: 0,
+    };
+    assert_eq!(seen(Signal::Traces, &rope), [foreign; 2]);
+    assert_eq!(run(&rope), Ok(None));
+}
+
+proptest! {
+    #[test]
+    fn splits_and_merges_keep_every_item(
+        which in 0_usize..4,
+        limit in 1_u64..80,
+        slice in 1_usize..5000,
+        rotate in 0_usize..50,
+    ) {
+        let spec = specs().nth(which).expect("there are four");
+        let body = Workload::new(&spec).protobuf(120, NOW);
+        let sliced: Rope = body.chunks(slice).map(Bytes::copy_from_slice).collect();
+        assert_intact(&spec, &sliced, 120);
+        let limit = SplitLimit { items: Some(limit), bytes: None };
+        let mut pieces = otlp::split(spec.signal, &sliced, limit).expect("a request");
+        let len = pieces.len();
+        pieces.rotate_left(rotate % len);
+        let mut merged = Rope::new();
+        for piece in pieces {
+            prop_assert!(otlp::merge(spec.signal, &mut merged, piece.body).is_ok());
+        }
+        assert_intact(&spec, &merged, 120);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for signal in SIGNALS {
+            let _ = items(signal, &bytes.clone().into(), |_| ());
+        }
+        let _ = run(&bytes.into());
+    }
+}
