@@ -105,7 +105,7 @@ fn a_spec_makes_the_same_requests_and_another_seed_makes_others() {
             ..spec.clone()
         };
         let differs = body(&spec) != body(&other);
-        assert_eq!(differs, false, "{spec:?}");
+        assert!(!differs, "{spec:?}");
     }
 }
 
