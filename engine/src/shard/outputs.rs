@@ -143,6 +143,7 @@ fn on_terms(settings: &client::Settings, terms: Terms) -> client::Settings {
 mod tests {
     use super::*;
     use crate::exchange::Keepalive;
+    use std::time::Duration;
 
     #[test]
     fn each_plea_for_calm_doubles_the_time_between_pings() {
