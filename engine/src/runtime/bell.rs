@@ -81,10 +81,16 @@ impl BellRoom {
     }
 
     /// Wakes the task when the bell rings next.
+    ///
+    /// Cost: a walk over the tasks that wait, of which a thread has a few. A task is known by its
+    /// waker's data: [`Waker::will_wake`] also compares the tables of functions, which the compiler
+    /// may have more than one of, and then a task would be added with every poll.
     pub(super) fn wait(&self, cx: &Context<'_>) {
         let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
+        let same = |waker: &&mut Waker| waker.data() == cx.waker().data();
+        match waiting.iter_mut().find(same) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => waiting.push(cx.waker().clone()),
         }
     }
 
@@ -110,5 +116,33 @@ pub(super) async fn listen(doorway: UnixStream) {
             // The bell holds the other end and lives in the context: this is never reached.
             _ => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{RawWaker, RawWakerVTable};
+
+    const fn table(clone: unsafe fn(*const ()) -> RawWaker) -> RawWakerVTable {
+        RawWakerVTable::new(clone, |_| {}, |_| {}, |_| {})
+    }
+
+    static ORIGINAL: RawWakerVTable = table(|data| RawWaker::new(data, &COPY));
+    static COPY: RawWakerVTable = table(|data| RawWaker::new(data, &COPY));
+
+    #[test]
+    fn a_task_waits_once_though_its_wakers_have_other_tables() {
+        let tasks = [0_u8; 2];
+        let (room, _doorway) = BellRoom::new().expect("a pair of sockets");
+        for _ in 0..100 {
+            for task in &tasks {
+                let data = std::ptr::from_ref(task).cast();
+                // SAFETY: the tables' functions do nothing with the data.
+                let waker = unsafe { Waker::new(data, &ORIGINAL) };
+                room.wait(&Context::from_waker(&waker));
+            }
+        }
+        assert_eq!(room.waiting.borrow().len(), tasks.len());
     }
 }
