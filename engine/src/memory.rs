@@ -2,9 +2,11 @@
 //! buffer that conversions share.
 
 pub mod credit;
+pub mod pool;
 pub mod scratch;
 pub mod store;
 
 pub use credit::Credit;
+pub use pool::Pool;
 pub use scratch::Scratch;
 pub use store::{PayloadId, Store};

@@ -34,7 +34,7 @@ use crate::exchange::{Address, ClientCommand, Reply};
 use crate::flow::Random;
 use crate::flow::estimate::DrainRate;
 use crate::ingress::{Ingress, SharedMetadata};
-use crate::memory::{Credit, PayloadId, Scratch, Store};
+use crate::memory::{Credit, PayloadId, Pool, Scratch, Store};
 use crate::telemetry::{Counters, DropReason, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, ListenerId, RequestId, ShardId};
@@ -47,6 +47,7 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
+use tailrace_codec::Signal;
 use tailrace_codec::compress::Decompressor;
 
 /// What the shell is to do.
@@ -108,6 +109,8 @@ pub struct Pipeline {
     shard: ShardId,
     credit: Credit,
     store: Store,
+    /// By listener and signal, as routes are.
+    pools: Vec<[Pool; Signal::ALL.len()]>,
     /// By [`LaneId`], the same in every shard.
     lanes: Vec<Lane>,
     outlets: Vec<Outlet>,
@@ -171,6 +174,11 @@ impl Pipeline {
             credit: Credit::new(settings.credit_high, settings.credit_bytes),
             store: Store::default(),
             notices: vec![Notices::default(); settings.lanes.len()],
+            pools: settings
+                .listeners
+                .iter()
+                .map(|_| Default::default())
+                .collect(),
             outlets,
             incoming: Slab::new(),
             outgoing: ConnectionTable::new(),

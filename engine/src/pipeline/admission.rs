@@ -7,6 +7,7 @@ use crate::exchange::{
     Admission, Body, Credit as Answer, Framing, Reply, RequestHead, Terms, Windows,
 };
 use crate::ingress::{self, Content, Fault, Ingress, Refusal};
+use crate::memory::pool;
 use crate::memory::store::{ENTRY_BYTES, Payload};
 use crate::time::Instant;
 use crate::units::{ConnectionId, LaneId, ListenerId, RequestId};
@@ -325,10 +326,25 @@ impl Pipeline {
             .map_err(|malformed| Refusal::Malformed(Fault::Protobuf(malformed)))?;
         Ok(Message {
             signal,
-            body: message,
+            body: self.compact(id, signal, message),
             items: scan.items,
             deadline,
         })
+    }
+
+    /// A small message without the buffer it was read into, which is many times as large.
+    fn compact(&mut self, id: RequestId, signal: Signal, message: Rope) -> Rope {
+        if message.len() >= pool::SMALL {
+            return message;
+        }
+        let request = &self.requests[id];
+        if request.ingress.metadata.is_some() {
+            // Batches of different tenants leave in no common order: memory of its own.
+            let mut bytes = vec![0; message.len()];
+            message.copy_to_slice(&mut bytes);
+            return bytes.into();
+        }
+        self.pools[request.listener.index()][signal as usize].keep(&message)
     }
 
     /// The protobuf of a JSON message. It may be larger than the text, so it takes credit too.

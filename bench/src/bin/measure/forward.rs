@@ -29,8 +29,8 @@ struct Variant {
     rig: Rig,
     full: Vec<Run>,
     half: Vec<Run>,
-    /// The relay at half rate, with the best buffer of each round.
-    half_relay: Vec<f64>,
+    /// The relay at half rate.
+    half_relay: Relay,
 }
 
 pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
@@ -44,7 +44,7 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     }
     let mut relay = Relay::default();
     for round in 0..lab.rounds {
-        relay.round(lab)?;
+        relay.round(lab, RELAY_BYTES, None)?;
         for variant in &mut variants {
             variant.round(lab)?;
         }
@@ -61,16 +61,16 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// The saturated relay, by buffer size.
+/// What relays have cost in each round, by buffer size.
 #[derive(Default)]
 struct Relay {
     costs: [Vec<f64>; BUFFER_SIZES.len()],
 }
 
 impl Relay {
-    fn round(&mut self, lab: &Lab) -> io::Result<()> {
+    fn round(&mut self, lab: &Lab, bytes: u64, pace: Option<Pace>) -> io::Result<()> {
         for (buffer_bytes, costs) in BUFFER_SIZES.into_iter().zip(&mut self.costs) {
-            costs.push(relay_cost(lab, buffer_bytes, RELAY_BYTES, None)?);
+            costs.push(relay_cost(lab, buffer_bytes, bytes, pace)?);
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Variant {
             rig: Rig::start(lab, &build)?,
             full: Vec::new(),
             half: Vec::new(),
-            half_relay: Vec::new(),
+            half_relay: Relay::default(),
         })
     }
 
@@ -134,14 +134,9 @@ impl Variant {
         };
         // As much as the device got, by all buffers together.
         let bytes = half.payload_bytes / BUFFER_SIZES.len() as u64;
-        let relay = BUFFER_SIZES.map(|buffer| relay_cost(lab, buffer, bytes, Some(pace)));
-        let mut best = f64::INFINITY;
-        for cost in relay {
-            best = best.min(cost?);
-        }
+        self.half_relay.round(lab, bytes, Some(pace))?;
         self.full.push(full);
         self.half.push(half);
-        self.half_relay.push(best);
         Ok(())
     }
 
@@ -158,7 +153,7 @@ impl Variant {
     fn figures(&self, full_relay: &[f64]) -> Vec<Figure> {
         let points = [
             ("64 in flight", &self.full, full_relay),
-            ("half rate", &self.half, &self.half_relay),
+            ("half rate", &self.half, self.half_relay.best()),
         ];
         points
             .into_iter()

@@ -16,7 +16,8 @@ use tailrace_codec::grpc::PREFIX_BYTES;
 /// A piece pins the whole buffer it was read into. `Bytes` does not tell that buffer's size, but
 /// h2 and hyper read small bodies into blocks of up to 64 KiB, so a piece below a quarter of that
 /// could hold four times its size, and a thousand pieces of one byte would cost more in slices
-/// than in bytes. Copying 16 KiB costs about a microsecond, less than one system call.
+/// than in bytes. Copying 16 KiB costs about a microsecond, less than one system call. A message
+/// that comes in one piece is not copied here: its receiver knows how long it stays.
 const COPY_BELOW: usize = 16 << 10;
 
 /// The size of a buffer that collects small pieces, at most.
@@ -160,7 +161,8 @@ impl Intake {
     }
 
     fn keep(&mut self, piece: Bytes) {
-        if piece.len() >= COPY_BELOW {
+        let is_whole = self.declared == Some(piece.len() as u64);
+        if piece.len() >= COPY_BELOW || is_whole {
             self.seal_tail();
             self.message.push(piece);
             return;
