@@ -32,6 +32,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tailrace_codec::Signal;
 
+/// Room that a queue begins with; see the store's. A queue goes round in it: 128 KiB, once as many
+/// parts have passed.
+const WAITING_MIN: usize = 2048;
+
 /// What a lane is told once: its share of the exporter's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneSettings {
@@ -109,7 +113,7 @@ impl Lane {
             open: settings.batching.map(OpenBatches::new),
             slots: Slots::new(settings.slots),
             settings,
-            waiting: VecDeque::new(),
+            waiting: VecDeque::with_capacity(WAITING_MIN),
             ready: VecDeque::new(),
             settled: VecDeque::new(),
             held: Size::ZERO,

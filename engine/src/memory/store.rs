@@ -48,9 +48,21 @@ pub struct Released {
 /// The payloads of one shard by id.
 ///
 /// Cost: every operation is an index into a dense table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     entries: Slab<Entry>,
+}
+
+/// Room that a store begins with. Memory that was never written costs nothing; a table that grows
+/// leaves its old places behind, which the allocator keeps.
+const ENTRIES_MIN: usize = 4096;
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            entries: Slab::with_capacity(ENTRIES_MIN),
+        }
+    }
 }
 
 impl Store {
