@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use tailrace_codec::Signal;
 use tailrace_codec::grpc::Code;
@@ -38,17 +38,14 @@ pub struct Received {
 pub struct Manner {
     /// The largest frame it takes, in bytes.
     pub frame: u32,
-    /// Requests are received and never answered.
-    pub mute: bool,
     pub cpu: Option<usize>,
 }
 
 impl Default for Manner {
-    /// Takes frames of up to 1 MiB, answers, and is bound to no processor.
+    /// Takes frames of up to 1 MiB, and is bound to no processor.
     fn default() -> Self {
         Self {
             frame: 1 << 20,
-            mute: false,
             cpu: None,
         }
     }
@@ -59,6 +56,7 @@ impl Default for Manner {
 pub struct Sink {
     address: Address,
     items: Arc<AtomicU64>,
+    frozen: Arc<AtomicBool>,
     stop: Producer<()>,
     thread: std::thread::JoinHandle<io::Result<Received>>,
 }
@@ -70,9 +68,16 @@ impl Sink {
         let (address, sockets) = (bound.address, bound.sockets);
         let items = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = ring(1);
-        let seen = Arc::clone(&items);
+        let frozen = Arc::new(AtomicBool::new(false));
+        let state = State {
+            manner,
+            received: RefCell::default(),
+            items: Arc::clone(&items),
+            frozen: Arc::clone(&frozen),
+            next: Cell::new(0),
+        };
         let serve = move || {
-            let serving = || serve(sockets, manner, seen, stopped);
+            let serving = || serve(sockets, state, stopped);
             run(kind, manner.cpu, serving).map_err(io::Error::other)?
         };
         let thread = std::thread::Builder::new()
@@ -81,6 +86,7 @@ impl Sink {
         Ok(Self {
             address,
             items,
+            frozen,
             stop,
             thread,
         })
@@ -96,6 +102,11 @@ impl Sink {
         self.items.load(Ordering::Relaxed)
     }
 
+    /// From now on requests are received and never answered.
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+
     /// Stops, and says what arrived.
     pub fn stop(self) -> io::Result<Received> {
         // A full ring has been told already.
@@ -108,16 +119,10 @@ impl Sink {
 
 async fn serve(
     sockets: Vec<socket2::Socket>,
-    manner: Manner,
-    items: Arc<AtomicU64>,
+    state: State,
     stopped: Consumer<()>,
 ) -> io::Result<Received> {
-    let backend = Backend(Rc::new(State {
-        manner,
-        received: RefCell::default(),
-        items,
-        next: Cell::new(0),
-    }));
+    let backend = Backend(Rc::new(state));
     let settings = Rc::new(server::Settings {
         streams_max: 1024,
         ..server::Settings::default()
@@ -155,6 +160,7 @@ struct State {
     manner: Manner,
     received: RefCell<Received>,
     items: Arc<AtomicU64>,
+    frozen: Arc<AtomicBool>,
     next: Cell<u32>,
 }
 
@@ -212,7 +218,7 @@ impl Inbound for Backend {
             Ok(()) => (Code::Ok, Bytes::from_static(&[0; 5])),
             Err(_) => (Code::InvalidArgument, Bytes::new()),
         };
-        if self.0.manner.mute {
+        if self.0.frozen.load(Ordering::Relaxed) {
             return None;
         }
         Some(Reply::Grpc(GrpcReply {

@@ -16,6 +16,7 @@
 
 mod admission;
 mod blocked;
+mod reading;
 mod requests;
 mod sending;
 mod settings;
@@ -38,9 +39,9 @@ use crate::memory::{Credit, PayloadId, Pool, Scratch, Store};
 use crate::telemetry::{Counters, DropReason, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, ListenerId, RequestId, ShardId};
-use admission::Message;
 use blocked::Blocked;
 use bytes::Bytes;
+use reading::Message;
 use requests::Requests;
 use sending::InFlight;
 use slab::Slab;

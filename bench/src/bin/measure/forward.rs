@@ -1,7 +1,7 @@
 //! Large requests, one to one: the cost of a byte, as a multiple of a relay's.
 
 use super::report::Figure;
-use super::rig::{Backend, Build, Lab, Rig, Run};
+use super::rig::{Build, Lab, Rig, Run};
 use std::io;
 use std::time::Duration;
 use tailrace_bench::load;
@@ -110,7 +110,6 @@ impl Variant {
             shards: 1,
             core: Some(lab.core),
             frame: frame.0,
-            backend: Backend::Answers,
             sending_queue: "      wait_for_result: true\n      num_consumers: 64",
         };
         Ok(Self {

@@ -1,7 +1,7 @@
 //! Nothing to do: memory and processor time of a process at rest.
 
 use super::report::Figure;
-use super::rig::{Backend, Build, Lab, Rig};
+use super::rig::{Build, Lab, Rig};
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,6 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
             shards: 2,
             core: None,
             frame: 1 << 20,
-            backend: Backend::Answers,
             sending_queue: "      queue_size: 1000",
         };
         let rig = Rig::start(lab, &build)?;

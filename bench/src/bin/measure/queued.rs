@@ -1,17 +1,17 @@
 //! A backend that takes nothing: what waiting requests cost in memory.
 
 use super::report::Figure;
-use super::rig::{Backend, Build, Lab, Rig};
+use super::rig::{Build, Lab, Rig};
 use std::io;
 use std::thread;
 use std::time::Duration;
 use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
 
-pub const ABOUT: &str = "Ten spans a request, accepted and queued while the backend is down, or \
-takes requests and never answers. The growth of resident memory, and of the bytes the process \
-itself says it holds, over the spans named, as a multiple of their export requests' bytes. A \
-thousand spans were queued before, so that what is built once is not counted.";
+pub const ABOUT: &str = "Ten spans a request, accepted and queued after the backend has ended, or \
+has stopped to answer. The growth of resident memory, and of the bytes the process itself says it \
+holds, over the spans named, as a multiple of their export requests' bytes. Fifty thousand spans \
+were delivered before, so that what is built once, such as the buffers of sockets, is not counted.";
 
 /// Long enough for what the load's end let go of to be let go.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -19,22 +19,23 @@ const SETTLE: Duration = Duration::from_millis(700);
 pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for &runtime in &lab.runtimes {
-        for (backend, name) in [(Backend::Down, "down"), (Backend::Mute, "mute")] {
+        for fate in [Fate::Ended, Fate::Frozen] {
             for spans in [10_000, 100_000] {
-                figures.extend(queue(lab, runtime, backend, name, spans)?);
+                figures.extend(queue(lab, runtime, fate, spans)?);
             }
         }
     }
     Ok(figures)
 }
 
-fn queue(
-    lab: &Lab,
-    runtime: RuntimeKind,
-    backend: Backend,
-    name: &str,
-    spans: u64,
-) -> io::Result<Vec<Figure>> {
+/// What becomes of the backend.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Ended,
+    Frozen,
+}
+
+fn queue(lab: &Lab, runtime: RuntimeKind, fate: Fate, spans: u64) -> io::Result<Vec<Figure>> {
     let (mut resident, mut held) = (Vec::new(), Vec::new());
     for _ in 0..lab.rounds.min(5) {
         let build = Build {
@@ -42,11 +43,15 @@ fn queue(
             shards: 1,
             core: Some(lab.core),
             frame: 1 << 20,
-            backend,
             sending_queue: "      queue_size: 100000",
         };
         let mut rig = Rig::start(lab, &build)?;
-        fill(lab, &mut rig, 1_000)?;
+        rig.run(plan(lab, &rig, 50_000))?;
+        match fate {
+            Fate::Ended => rig.end_backend()?,
+            Fate::Frozen => rig.freeze_backend(),
+        }
+        thread::sleep(SETTLE);
         let before = memory(&rig)?;
         let bytes = fill(lab, &mut rig, spans)?;
         let after = memory(&rig)?;
@@ -54,7 +59,11 @@ fn queue(
         held.push((after.1 - before.1) / bytes);
     }
     let figure = |what, rounds| {
-        let what = format!("{spans} spans, backend {name}, {what}");
+        let fate = match fate {
+            Fate::Ended => "ended",
+            Fate::Frozen => "frozen",
+        };
+        let what = format!("{spans} spans, backend {fate}, {what}");
         Figure::new(what, runtime.name(), "x wire bytes", rounds).at_most(1.1)
     };
     Ok(vec![figure("resident", resident), figure("credit", held)])
@@ -62,17 +71,21 @@ fn queue(
 
 /// Queues spans, and says how many bytes their requests have.
 fn fill(lab: &Lab, rig: &mut Rig, spans: u64) -> io::Result<f64> {
-    let run = rig.send(load::Plan {
-        spans_per_request: 10,
-        requests_max: spans / 10,
-        duration: Duration::from_secs(60),
-        ..rig.plan(lab)
-    })?;
+    let run = rig.send(plan(lab, rig, spans))?;
     if run.items != spans {
         return Err(io::Error::other(format!("{} spans were taken", run.items)));
     }
     thread::sleep(SETTLE);
     Ok(run.payload_bytes as f64)
+}
+
+fn plan(lab: &Lab, rig: &Rig, spans: u64) -> load::Plan {
+    load::Plan {
+        spans_per_request: 10,
+        requests_max: spans / 10,
+        duration: Duration::from_secs(60),
+        ..rig.plan(lab)
+    }
 }
 
 /// Resident bytes, and those that the process says it holds.

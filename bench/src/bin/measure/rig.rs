@@ -41,24 +41,15 @@ pub struct Build {
     pub core: Option<usize>,
     /// Of the sink, in bytes.
     pub frame: u32,
-    pub backend: Backend,
     /// YAML of the exporter's `sending_queue`, indented by six.
     pub sending_queue: &'static str,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    Answers,
-    /// Takes requests and never answers.
-    Mute,
-    /// Nobody listens.
-    Down,
 }
 
 #[derive(Debug)]
 pub struct Rig {
     pub device: Device,
-    sink: Sink,
+    /// `None` once it has been ended.
+    sink: Option<Sink>,
     next_item: u64,
     /// Of all runs.
     accepted: IdSet,
@@ -91,15 +82,12 @@ impl Rig {
         let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
         let manner = Manner {
             frame: build.frame,
-            mute: build.backend == Backend::Mute,
             cpu: Some(lab.peers_core),
         };
         let sink = Sink::start(PEERS, &anywhere, manner)?;
         let metrics = nobody()?;
-        let backend = match (build.backend, sink.address()) {
-            (Backend::Down, _) => nobody()?,
-            (_, Address::Tcp(address)) => *address,
-            (_, Address::Unix(_)) => return Err(io::ErrorKind::Unsupported.into()),
+        let Address::Tcp(backend) = *sink.address() else {
+            return Err(io::ErrorKind::Unsupported.into());
         };
         let device = Device::start(&device::Plan {
             program: lab.program.clone(),
@@ -111,7 +99,7 @@ impl Rig {
         })?;
         Ok(Self {
             device,
-            sink,
+            sink: Some(sink),
             next_item: 0,
             accepted: IdSet::default(),
         })
@@ -132,7 +120,8 @@ impl Rig {
         let before = self.device.cpu_nanos();
         let run = self.send(plan)?;
         let until = Instant::now() + DRAIN;
-        while self.sink.items() < self.accepted.len() {
+        let arrived = || self.sink.as_ref().map_or(0, Sink::items);
+        while arrived() < self.accepted.len() {
             if Instant::now() > until {
                 return Err(io::Error::other("accepted items did not arrive"));
             }
@@ -162,10 +151,24 @@ impl Rig {
         })
     }
 
+    /// The backend answers no more.
+    pub fn freeze_backend(&self) {
+        if let Some(sink) = &self.sink {
+            sink.freeze();
+        }
+    }
+
+    /// The backend is gone, and so are its connections.
+    pub fn end_backend(&mut self) -> io::Result<()> {
+        let sink = self.sink.take();
+        sink.map_or(Ok(()), |sink| sink.stop().map(drop))
+    }
+
     /// Ends the rig, and fails unless everything accepted arrived once and whole.
     pub fn finish(self) -> io::Result<()> {
         drop(self.device);
-        let received = self.sink.stop()?;
+        let sink = self.sink.ok_or(io::ErrorKind::NotConnected)?;
+        let received = sink.stop()?;
         let verdict = Verdict::new(
             &self.accepted,
             &received.ids,

@@ -1,7 +1,7 @@
 //! One connection's load on two shards: what giving work away costs.
 
 use super::report::Figure;
-use super::rig::{Backend, Build, Lab, Rig, Run};
+use super::rig::{Build, Lab, Rig, Run};
 use std::io;
 use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
@@ -55,7 +55,6 @@ fn start(lab: &Lab, runtime: RuntimeKind, shards: usize) -> io::Result<Rig> {
         shards,
         core: (shards == 1).then_some(lab.core),
         frame: 1 << 20,
-        backend: Backend::Answers,
         sending_queue: "      wait_for_result: true\n      num_consumers: 64",
     };
     Rig::start(lab, &build)

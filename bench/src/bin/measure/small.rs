@@ -1,7 +1,7 @@
 //! Small requests, merged on the way: requests for a second of processor time.
 
 use super::report::Figure;
-use super::rig::{Backend, Build, Lab, Rig, Run};
+use super::rig::{Build, Lab, Rig, Run};
 use std::io;
 use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
@@ -45,7 +45,6 @@ fn start(lab: &Lab, runtime: RuntimeKind) -> io::Result<Rig> {
         shards: 1,
         core: Some(lab.core),
         frame: 1 << 20,
-        backend: Backend::Answers,
         sending_queue: "      queue_size: 100000\n      batch:\n        min_size: 8192\n        \
                         flush_timeout: 200ms",
     };
