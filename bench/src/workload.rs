@@ -5,10 +5,14 @@
 //!   Spec -> traces | metrics | logs | standard -> Template -> requests ~~> items
 //! ```
 
+mod fleet;
 mod layout;
+mod logs;
+mod metrics;
 mod spec;
 mod standard;
 mod template;
+mod traces;
 mod values;
 mod verify;
 
@@ -16,6 +20,7 @@ pub use spec::{Mix, Spec};
 pub use verify::{Item, RUN_KEY, items, run};
 
 use bytes::Bytes;
+use fleet::Fleet;
 use std::sync::OnceLock;
 use tailrace_codec::Signal;
 use template::Template;
@@ -89,8 +94,17 @@ impl Workload {
     }
 }
 
+/// The cycle: requests with relative ids and times.
 fn requests(spec: &Spec) -> Vec<Vec<u8>> {
-    vec![standard::request(spec)]
+    let request = match (spec.mix, spec.signal) {
+        (Mix::Realistic, Signal::Metrics) => metrics::request,
+        (Mix::Realistic, Signal::Logs) => logs::request,
+        (Mix::Realistic, _) => traces::request,
+        _ => return vec![standard::request(spec)],
+    };
+    (0..spec.templates)
+        .map(|template| request(&mut Fleet::new(spec, template)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::layout::{ITEM_LEN, ITEM_PREFIX, Role, check, each_item, mix, share};
 use bytes::Bytes;
 use tailrace_codec::field::Fields;
 use tailrace_codec::otlp::json;
+use tailrace_codec::rope::Cursor;
 use tailrace_codec::{Malformed, Rope, Signal};
 
 /// A request of which the slots are yet to be filled, in one encoding.
@@ -48,7 +49,7 @@ impl Template {
             let (mut content, mut identity_at) = (0_u64, 0);
             for field in Fields::new(item) {
                 let field = field?;
-                let mut payload = field.payload();
+                let payload = field.payload();
                 let at = payload.offset() as u32;
                 let role = kind.role(field.number);
                 let value = match role {
@@ -61,11 +62,8 @@ impl Template {
                     Role::Time | Role::Sent => Value::Time {
                         before_nanos: field.fixed64()?,
                     },
-                    Role::Attribute
-                        if payload.remaining() == ITEM_LEN
-                            && payload.read_array() == Ok(ITEM_PREFIX) =>
-                    {
-                        identity_at = payload.offset() as u32;
+                    Role::Attribute if is_identity(payload) => {
+                        identity_at = at + ITEM_PREFIX.len() as u32;
                         continue;
                     }
                     Role::Attribute | Role::Content => {
@@ -198,6 +196,10 @@ fn write_identity(first: u64, place: u32, content: u64, out: &mut [u8]) {
 /// One to one, as random as a real one, and apart from the two halves of its trace's.
 const fn span_id(number: u64) -> u64 {
     mix(number ^ 0x7370_616e_0000_0000)
+}
+
+fn is_identity(mut key_value: Cursor<'_>) -> bool {
+    key_value.remaining() == ITEM_LEN && key_value.read_array() == Ok(ITEM_PREFIX)
 }
 
 fn tail(bytes: &[u8]) -> [u8; 8] {

@@ -10,6 +10,10 @@ pub enum Any {
     Text(String),
     Bool(bool),
     Int(i64),
+    Double(f64),
+    Bytes(Vec<u8>),
+    Array(Vec<Self>),
+    Map(Vec<(&'static str, Self)>),
 }
 
 impl From<&str> for Any {
@@ -45,6 +49,22 @@ pub fn any(out: &mut Writer, number: u32, value: &Any) {
         Any::Text(text) => out.bytes(1, text.as_bytes()),
         Any::Bool(value) => out.varint(2, u64::from(*value)),
         Any::Int(value) => out.varint(3, *value as u64),
+        Any::Double(value) => out.fixed64(4, value.to_bits()),
+        Any::Array(values) => {
+            let array = out.open(5, 64);
+            for value in values {
+                any(out, 1, value);
+            }
+            out.close(array);
+        }
+        Any::Map(entries) => {
+            let map = out.open(6, 64);
+            for (key, value) in entries {
+                attribute(out, 1, key, value);
+            }
+            out.close(map);
+        }
+        Any::Bytes(bytes) => out.bytes(7, bytes),
     }
     out.close(open);
 }
