@@ -9,12 +9,13 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tailrace_codec::compress::{Compressor, Decompressor, Encoding, Level};
 
-const ENCODINGS: [Encoding; 5] = [
+const ENCODINGS: [Encoding; 6] = [
     Encoding::Gzip,
     Encoding::Zstd,
     Encoding::Snappy,
     Encoding::SnappyFramed,
     Encoding::Deflate,
+    Encoding::Lz4,
 ];
 
 fn compress(c: &mut Criterion) {

@@ -10,6 +10,7 @@
 //! | `Zstd` | RFC 8878, any number of frames, window up to 8 MiB | `zstd` | `zstd` |
 //! | `Snappy` | one block; framed input is noticed and read as well | `snappy` | |
 //! | `SnappyFramed` | snappy's framing format | `x-snappy-framed` | `snappy` |
+//! | `Lz4` | one LZ4 frame | `lz4` | |
 //! | `Deflate` | RFC 1950 (zlib) | `deflate` | `deflate` |
 //! | `Zlib` | RFC 1950 (zlib) | `zlib` | |
 //!
@@ -21,6 +22,7 @@
 mod chunks;
 mod compressor;
 mod decompressor;
+mod lz4;
 mod snappy;
 
 pub use compressor::{CompressError, Compressor};
@@ -37,10 +39,11 @@ pub enum Encoding {
     Deflate,
     /// The bytes of `Deflate` under the name that the Collector also uses.
     Zlib,
+    Lz4,
 }
 
 impl Encoding {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Identity,
         Self::Gzip,
         Self::Zstd,
@@ -48,6 +51,7 @@ impl Encoding {
         Self::SnappyFramed,
         Self::Deflate,
         Self::Zlib,
+        Self::Lz4,
     ];
 
     /// Reads a `content-encoding` of one coding; names are case-insensitive (RFC 9110, 8.4.1).
@@ -73,6 +77,7 @@ impl Encoding {
             Self::SnappyFramed => "x-snappy-framed",
             Self::Deflate => "deflate",
             Self::Zlib => "zlib",
+            Self::Lz4 => "lz4",
         }
     }
 
@@ -96,7 +101,7 @@ impl Encoding {
             Self::Zstd => Some("zstd"),
             Self::SnappyFramed => Some("snappy"),
             Self::Deflate => Some("deflate"),
-            Self::Snappy | Self::Zlib => None,
+            Self::Snappy | Self::Zlib | Self::Lz4 => None,
         }
     }
 }
@@ -118,7 +123,7 @@ impl Level {
         let max = match encoding {
             Encoding::Gzip | Encoding::Deflate | Encoding::Zlib => 9,
             Encoding::Zstd => 22,
-            Encoding::Identity | Encoding::Snappy | Encoding::SnappyFramed => 0,
+            Encoding::Identity | Encoding::Snappy | Encoding::SnappyFramed | Encoding::Lz4 => 0,
         };
         match u8::try_from(number) {
             Ok(number) if number <= max => Some(Self(Some(number))),

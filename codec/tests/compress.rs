@@ -4,6 +4,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
+use lz4_flex::frame::FrameInfo;
 use proptest::prelude::*;
 use std::io::{Read, Write};
 use tailrace_codec::Rope;
@@ -11,13 +12,14 @@ use tailrace_codec::compress::{
     Compressor, Decompressor, Encoding, InflateError, Level, MEMBERS_MAX, WINDOW_LOG_MAX,
 };
 
-const COMPRESSING: [Encoding; 6] = [
+const COMPRESSING: [Encoding; 7] = [
     Encoding::Gzip,
     Encoding::Zstd,
     Encoding::Snappy,
     Encoding::SnappyFramed,
     Encoding::Deflate,
     Encoding::Zlib,
+    Encoding::Lz4,
 ];
 
 /// What the libraries themselves make of `plain`.
@@ -40,6 +42,14 @@ fn their_compressed(encoding: Encoding, plain: &[u8]) -> Vec<u8> {
             let mut encoder = snap::write::FrameEncoder::new(Vec::new());
             encoder.write_all(plain).unwrap();
             encoder.into_inner().unwrap()
+        }
+        Encoding::Lz4 => {
+            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(
+                FrameInfo::new().content_checksum(true),
+                Vec::new(),
+            );
+            encoder.write_all(plain).unwrap();
+            encoder.finish().unwrap()
         }
     }
 }
@@ -67,6 +77,11 @@ fn their_plain(encoding: Encoding, compressed: &[u8]) -> Vec<u8> {
         }
         Encoding::SnappyFramed => {
             snap::read::FrameDecoder::new(compressed)
+                .read_to_end(&mut plain)
+                .unwrap();
+        }
+        Encoding::Lz4 => {
+            lz4_flex::frame::FrameDecoder::new(compressed)
                 .read_to_end(&mut plain)
                 .unwrap();
         }
@@ -159,9 +174,9 @@ proptest! {
         plain in plain(),
         place: usize,
         flip in 1..=255u8,
-        encoding in proptest::sample::select(&[Encoding::Gzip, Encoding::Zlib, Encoding::SnappyFramed][..]),
+        encoding in proptest::sample::select(&[Encoding::Gzip, Encoding::Zlib, Encoding::SnappyFramed, Encoding::Lz4][..]),
     ) {
-        // These three have checksums over the plain bytes.
+        // These have checksums over the plain bytes.
         let mut compressed = their_compressed(encoding, &plain);
         prop_assume!(!compressed.is_empty());
         let place = place % compressed.len();

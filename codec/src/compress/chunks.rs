@@ -2,7 +2,9 @@
 
 use super::InflateError;
 use crate::Rope;
+use crate::rope::Cursor;
 use bytes::Bytes;
+use std::io::{self, Read, Write};
 
 /// The smallest and the largest buffer (bytes). The first is sized from the input; each further
 /// one is twice as large, so that a message takes few buffers, and none is larger than what was
@@ -115,6 +117,33 @@ impl<R: FnMut(usize) -> bool> Capped<R> {
             return Err(InflateError::Refused);
         }
         self.chunks.open(size);
+        Ok(())
+    }
+}
+
+/// A rope as decoders of frames want their input.
+impl Read for Cursor<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let window = self.window();
+        let length = window.len().min(out.len());
+        out[..length].copy_from_slice(&window[..length]);
+        self.skip_in_window(length);
+        Ok(length)
+    }
+}
+
+/// Chunks as encoders of frames want their output.
+pub(super) struct Sink<'a>(pub &'a mut Chunks);
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.0.room();
+        let length = bytes.len().min(room.capacity() - room.len());
+        room.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

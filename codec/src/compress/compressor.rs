@@ -1,7 +1,7 @@
 //! Encoders.
 
 use super::chunks::Chunks;
-use super::{Encoding, Level, snappy};
+use super::{Encoding, Level, lz4, snappy};
 use crate::Rope;
 use flate2::{Compress, FlushCompress, Status};
 use std::fmt;
@@ -20,7 +20,8 @@ pub enum CompressError {
 /// Compresses bodies, one at a time, with contexts made on first use and kept.
 ///
 /// Memory: 300 KiB for each of gzip and deflate, 1 to 80 MiB for zstd by its level (1.3 MiB at
-/// the default), 32 KiB for snappy; framed snappy takes 140 KiB for the time of a body.
+/// the default), 32 KiB for snappy; framed snappy takes 140 KiB and LZ4
+/// 1 MiB for the time of a body.
 #[derive(Default)]
 pub struct Compressor {
     gzip: Option<(Level, Compress)>,
@@ -68,6 +69,7 @@ impl Compressor {
                     .map_err(|_| CompressError::OutOfMemory)?;
             }
             Encoding::SnappyFramed => snappy::compress_frames(input, &mut out),
+            Encoding::Lz4 => lz4::compress(input, &mut out),
         }
         Ok(out.finish())
     }

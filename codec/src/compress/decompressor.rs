@@ -1,7 +1,7 @@
 //! Decoders: capped, credited, and reading slice by slice.
 
 use super::chunks::Capped;
-use super::{Encoding, snappy};
+use super::{Encoding, lz4, snappy};
 use crate::Rope;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::fmt;
@@ -36,7 +36,8 @@ pub enum InflateError {
 ///
 /// Memory: 50 KiB for each of gzip and deflate, 150 KiB for zstd and up to 8.5 MiB once a peer
 /// has sent a window that large. flate2 makes a new context for each gzip member, and snap new
-/// buffers of 140 KiB for each framed body: neither can be started again.
+/// buffers of 140 KiB for each framed body: neither can be started again. LZ4 takes up to
+/// 12 MiB for the time of a body, by the size of its blocks.
 #[derive(Default)]
 pub struct Decompressor {
     zlib: Option<Decompress>,
@@ -85,6 +86,7 @@ impl Decompressor {
                 snappy::inflate_block(&mut self.snappy, input, &mut out)?;
             }
             Encoding::Snappy | Encoding::SnappyFramed => snappy::inflate_frames(input, &mut out)?,
+            Encoding::Lz4 => lz4::inflate(input, &mut out)?,
         }
         out.finish()
     }

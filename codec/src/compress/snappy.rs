@@ -4,9 +4,8 @@
 //! <https://github.com/google/snappy/blob/main/framing_format.txt>
 
 use super::InflateError;
-use super::chunks::{Capped, Chunks};
+use super::chunks::{Capped, Chunks, Sink};
 use crate::Rope;
-use crate::rope::Cursor;
 use bytes::Bytes;
 use std::io::{self, Read, Write};
 
@@ -49,9 +48,7 @@ pub(super) fn inflate_frames<R: FnMut(usize) -> bool>(
     input: &Rope,
     out: &mut Capped<R>,
 ) -> Result<(), InflateError> {
-    let mut decoder = snap::read::FrameDecoder::new(Source {
-        cursor: input.cursor(),
-    });
+    let mut decoder = snap::read::FrameDecoder::new(input.cursor());
     loop {
         let room = out.room()?;
         let (before, free) = (room.len(), room.capacity() - room.len());
@@ -60,28 +57,13 @@ pub(super) fn inflate_frames<R: FnMut(usize) -> bool>(
             return Err(match error.kind() {
                 io::ErrorKind::UnexpectedEof => InflateError::Truncated,
                 _ => InflateError::Corrupt {
-                    offset: decoder.get_ref().cursor.offset(),
+                    offset: decoder.get_ref().offset(),
                 },
             });
         }
         if room.len() - before < free {
             return Ok(());
         }
-    }
-}
-
-/// A rope as snap wants its input.
-struct Source<'a> {
-    cursor: Cursor<'a>,
-}
-
-impl Read for Source<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let window = self.cursor.window();
-        let length = window.len().min(out.len());
-        out[..length].copy_from_slice(&window[..length]);
-        self.cursor.skip_in_window(length);
-        Ok(length)
     }
 }
 
@@ -104,20 +86,4 @@ pub(super) fn compress_frames(input: &Rope, out: &mut Chunks) {
     }
     let flushed = encoder.flush();
     debug_assert!(flushed.is_ok(), "the sink takes everything");
-}
-
-/// Chunks as snap wants its output.
-struct Sink<'a>(&'a mut Chunks);
-
-impl Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = self.0.room();
-        let length = bytes.len().min(room.capacity() - room.len());
-        room.extend_from_slice(&bytes[..length]);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

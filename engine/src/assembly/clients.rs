@@ -199,6 +199,7 @@ fn encoding(compression: Compression, framing: Framing) -> (Encoding, Level) {
         Compression::Zstd { level } => (Encoding::Zstd, level),
         Compression::Snappy if framing != Framing::Grpc => (Encoding::Snappy, None),
         Compression::Snappy | Compression::SnappyFramed => (Encoding::SnappyFramed, None),
+        Compression::Lz4 => (Encoding::Lz4, None),
         Compression::Deflate { level } => (Encoding::Deflate, level),
     };
     let level = level.and_then(|level| Level::new(encoding, level));

@@ -91,6 +91,7 @@ pub enum Compression {
     /// Over HTTP one block, over gRPC frames, as in the Collector.
     Snappy,
     SnappyFramed,
+    Lz4,
     /// Also the Collector's `zlib`, which is the same format by another header value.
     Deflate {
         level: Option<i32>,

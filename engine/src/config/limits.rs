@@ -220,11 +220,13 @@ fn fixed(config: &Config, shards: u32) -> Vec<Holder> {
 
 /// What a compressor keeps between batches. gzip and deflate: 256 KiB of window and hash; zstd at
 /// its default level: about 1.3 MiB; snappy: its table.
-const COMPRESSORS: [(&str, ByteCount); 4] = [
+const COMPRESSORS: [(&str, ByteCount); 6] = [
     ("gzip", ByteCount::kib(320)),
     ("deflate", ByteCount::kib(320)),
     ("zstd", ByteCount::mib(2)),
     ("snappy", ByteCount::kib(64)),
+    ("x-snappy-framed", ByteCount::kib(192)),
+    ("lz4", ByteCount::mib(1)),
 ];
 
 fn compressor(kind: &ExporterConfig) -> Option<&'static str> {
@@ -239,6 +241,7 @@ fn compressor(kind: &ExporterConfig) -> Option<&'static str> {
         Compression::Zstd { .. } => Some("zstd"),
         Compression::Snappy => Some("snappy"),
         Compression::SnappyFramed => Some("x-snappy-framed"),
+        Compression::Lz4 => Some("lz4"),
         Compression::Deflate { .. } => Some("deflate"),
     }
 }

@@ -11,7 +11,7 @@ use tailrace_codec::compress::Encoding;
 
 /// What `content-encoding` may name.
 pub(super) const ACCEPTED_ENCODINGS: &str =
-    "identity, gzip, zstd, snappy, x-snappy-framed, deflate, zlib";
+    "identity, gzip, zstd, snappy, x-snappy-framed, deflate, zlib, lz4";
 
 /// In the Collector's order: cross-origin, path, method, media type; then what its layers below
 /// find out while reading: encoding and size.

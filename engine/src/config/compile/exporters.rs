@@ -281,7 +281,8 @@ fn compression(name: CompressionName, level: i32) -> Compression {
         CompressionName::Deflate | CompressionName::Zlib => Compression::Deflate { level: deflate },
         CompressionName::Snappy => Compression::Snappy,
         CompressionName::SnappyFramed => Compression::SnappyFramed,
-        CompressionName::None | CompressionName::Lz4 => Compression::None,
+        CompressionName::Lz4 => Compression::Lz4,
+        CompressionName::None => Compression::None,
     }
 }
 

@@ -72,8 +72,8 @@ section! {
         encoding: HttpEncoding = "proto",
         /// For one try of one batch. 0: none.
         timeout: Duration = "30s",
-        /// gzip, zstd, snappy, x-snappy-framed, deflate, zlib or none. zlib is sent as deflate: the
-        /// same bytes.
+        /// gzip, zstd, snappy, x-snappy-framed, lz4, deflate, zlib or none. zlib is sent as
+        /// deflate: the same bytes.
         compression: CompressionName = "gzip",
         /// How hard to compress.
         compression_params: CompressionParams = "{}",

@@ -253,7 +253,7 @@ section! {
         response_headers: Headers = "{}",
         /// Compressions taken.
         compression_algorithms: Vec<String> = "[]" => NoEffect(
-            "gzip, zstd, zlib, deflate, snappy and none are always taken"
+            "gzip, zstd, zlib, deflate, snappy, x-snappy-framed, lz4 and none are always taken"
         ),
         /// The longest pause within the body of a request. 0, or more than 30s: 30s.
         read_timeout: Duration = "0s",

@@ -226,17 +226,14 @@ fn http(exporter: &OtlpHttpExporter, reader: &mut Reader) {
     }
     let level = exporter.compression_params.level;
     let valid = match exporter.compression {
-        CompressionName::Lz4 => {
-            let rule = "is not in this build; use gzip, zstd, snappy, deflate, zlib or none";
-            reader.rule("compression", rule);
-            true
-        }
         CompressionName::Gzip | CompressionName::Zlib | CompressionName::Deflate => {
             (-2..=9).contains(&level)
         }
         // The Collector maps any level to one of four.
         CompressionName::Zstd | CompressionName::None => true,
-        CompressionName::Snappy | CompressionName::SnappyFramed => level == 0,
+        CompressionName::Snappy | CompressionName::SnappyFramed | CompressionName::Lz4 => {
+            level == 0
+        }
     };
     if !valid {
         reader.at("compression_params", |reader| {
