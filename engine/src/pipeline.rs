@@ -135,6 +135,8 @@ pub struct Pipeline {
     outputs: VecDeque<Output>,
     /// Since when the shard stops taking requests.
     stopping: Option<Instant>,
+    /// What was inside has been given up: what would come in now would be lost without a word.
+    given_up: bool,
 }
 
 /// An open connection of a sender.
@@ -196,6 +198,7 @@ impl Pipeline {
             receivers: vec![ReceiverCounters::default(); settings.listeners.len()],
             outputs: VecDeque::new(),
             stopping: None,
+            given_up: false,
             settings,
             shard,
             lanes,
@@ -252,9 +255,10 @@ impl Pipeline {
         self.store.is_empty() && self.blocked.is_empty() && self.attempts.is_empty()
     }
 
-    /// Gives up what is left, counted as dropped by shutdown; who waits is told to come again.
-    /// Returns the items given up.
+    /// Gives up what is left, counted as dropped by shutdown; who waits is told to come again, and
+    /// so is who completes a request after this. Returns the items given up.
     pub fn abandon_all(&mut self, now: Instant) -> u64 {
+        self.given_up = true;
         self.refuse_blocked();
         let mut dropped = 0;
         for index in 0..self.lanes.len() {

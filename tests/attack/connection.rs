@@ -17,6 +17,8 @@ pub(super) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 pub(super) const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
+/// Of SETTINGS and PING; END_STREAM has the same bit.
+const ACK: u8 = 1;
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 
@@ -41,6 +43,7 @@ struct Seen {
     frames: AtomicU64,
     resets: AtomicU32,
     answers: AtomicU32,
+    pongs: AtomicU32,
     goaway: Mutex<Option<u32>>,
     closed: AtomicBool,
 }
@@ -98,6 +101,32 @@ impl Attacker {
         });
     }
 
+    /// Waits until the victim has read everything that was sent: it answers a PING in its turn.
+    pub fn wait_until_read(&mut self) -> io::Result<()> {
+        self.send(PING, 0, 0, &[0xee; 8])?;
+        wait::until_true("the answer to a PING", || {
+            self.seen.pongs.load(Ordering::Acquire) > 0
+        });
+        Ok(())
+    }
+
+    /// Waits until the victim says that it takes no new streams.
+    pub fn wait_for_goaway(&self) {
+        wait::until_true("a GOAWAY", || {
+            self.seen
+                .goaway
+                .lock()
+                .expect("no panic while held")
+                .is_some()
+        });
+    }
+
+    /// Brings what [`declare_message`](super::declare_message) announced, in one frame.
+    pub fn send_declared(&mut self, message: &[u8]) -> io::Result<()> {
+        assert!(message.len() <= 16_384, "the largest frame unasked");
+        self.send(DATA, END_STREAM, 1, message)
+    }
+
     /// A last PING shows whether the victim still listens.
     pub fn finish(mut self) -> Ending {
         let before = self.seen.frames.load(Ordering::Acquire);
@@ -143,6 +172,9 @@ fn read_frames(stream: TcpStream, seen: &Seen) -> io::Result<()> {
             }
             RST_STREAM => {
                 seen.resets.fetch_add(1, Ordering::AcqRel);
+            }
+            PING if head[4] & ACK != 0 => {
+                seen.pongs.fetch_add(1, Ordering::AcqRel);
             }
             HEADERS => {
                 seen.answers.fetch_add(1, Ordering::AcqRel);

@@ -9,6 +9,7 @@ mod fan_out;
 mod file_exporter;
 mod forward_grpc;
 mod forward_http;
+mod half_received;
 mod metrics_and_health;
 mod partial_success;
 mod peers;

@@ -14,7 +14,21 @@ use tailrace_engine::{Engine, Listening, Options, Outcome};
 /// How often a running engine is asked whether it still is.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// The same codes as in `docs/operations.md`.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  stopped as asked, nothing accepted is left behind
+    1  faults in the configuration, one a line
+    2  wrong use of the command line
+   69  an address could not be listened on
+   70  a shard died; what it held is lost
+   71  the system refused a thread, a file or a signal handler
+   75  stopped, and what could not be delivered before the shutdown timeout is lost
+   78  --runtime uring where io_uring is blocked, or memory limits that do not add up
+  130  a second signal came while stopping";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct RunArgs {
     #[command(flatten)]
     pub config: crate::config::ConfigArgs,

@@ -123,6 +123,12 @@ impl Pipeline {
 
     /// A request's body is complete.
     pub fn handle_complete(&mut self, id: RequestId, body: Body, now: Instant) -> Option<Reply> {
+        if self.given_up {
+            let refusal = Refusal::ShuttingDown {
+                retry_after: RESTART_DELAY,
+            };
+            return Some(self.refuse_and_forget(id, &refusal));
+        }
         let message = match self.read(id, body, now) {
             Ok(message) => message,
             Err(refusal) => return Some(self.refuse_and_forget(id, &refusal)),

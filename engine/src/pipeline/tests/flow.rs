@@ -276,6 +276,27 @@ fn stopping_flushes_refuses_and_counts_what_is_left() {
     assert!(world.pipeline.is_idle());
 }
 
+/// What is half received when a shard stops may still come in; once the rest was given up it would
+/// be accepted and lost.
+#[test]
+fn a_request_that_completes_too_late_is_not_accepted() {
+    let mut world = World::new(vec![lane()]);
+    let bodies = [encode(&["in time"]), encode(&["too late"])];
+    let requests = bodies
+        .each_ref()
+        .map(|body| world.begin(body.len() as u64, &[]).expect("it is let in"));
+    world.pipeline.stop(world.now);
+    let reply = world.complete(requests[0], &bodies[0]);
+    assert_eq!(code(reply.as_ref()), Some(Code::Ok));
+    world.turn();
+    assert_eq!(world.names(0), ["in time"]);
+    assert_eq!(world.pipeline.abandon_all(world.now), 0);
+    let reply = world.complete(requests[1], &bodies[1]);
+    assert_eq!(code(reply.as_ref()), Some(Code::Unavailable));
+    world.check();
+    assert!(world.pipeline.is_idle());
+}
+
 /// The reply of the first request is still in the pipeline when the second one comes.
 #[test]
 fn a_reply_on_its_way_is_never_another_requests() {

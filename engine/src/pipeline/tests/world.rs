@@ -200,6 +200,18 @@ impl World {
         message: &[u8],
         headers: &[(&str, &str)],
     ) -> (Option<RequestId>, Option<Reply>) {
+        match self.begin(message.len() as u64, headers) {
+            Ok(request) => (Some(request), self.complete(request, message)),
+            Err((request, reply)) => (request, Some(*reply)),
+        }
+    }
+
+    /// A request's headers and the credit for its `bytes`, or the answer it got already.
+    pub fn begin(
+        &mut self,
+        bytes: u64,
+        headers: &[(&str, &str)],
+    ) -> Result<RequestId, (Option<RequestId>, Box<Reply>)> {
         let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
         let mut request = Request::post(path)
             .header("content-type", "application/grpc")
@@ -216,12 +228,16 @@ impl World {
         };
         let request = match self.pipeline.handle_head(&head, self.now) {
             Admission::Receive { request, .. } => request,
-            Admission::Answer(reply) => return (None, Some(reply)),
+            Admission::Answer(reply) => return Err((None, Box::new(reply))),
         };
-        let bytes = message.len() as u64;
-        if let Credit::Refused(reply) = self.pipeline.handle_reserve(request, bytes, self.now) {
-            return (Some(request), Some(reply));
+        match self.pipeline.handle_reserve(request, bytes, self.now) {
+            Credit::Refused(reply) => Err((Some(request), Box::new(reply))),
+            Credit::Granted => Ok(request),
         }
+    }
+
+    /// The body of a request that has begun has come.
+    pub fn complete(&mut self, request: RequestId, message: &[u8]) -> Option<Reply> {
         // In two slices, as frames would deliver it.
         let middle = message.len() / 2;
         let mut rope = Rope::new();
@@ -231,10 +247,7 @@ impl World {
             message: rope,
             compressed: false,
         };
-        (
-            Some(request),
-            self.pipeline.handle_complete(request, body, self.now),
-        )
+        self.pipeline.handle_complete(request, body, self.now)
     }
 
     /// Performs outputs until there are none.
