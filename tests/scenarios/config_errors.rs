@@ -140,3 +140,18 @@ fn what_is_printed_reads_back() {
     let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(json["service"]["tailrace"]["shards"], 2);
 }
+
+/// As in `tailrace components | head -1`.
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let mut child = std::process::Command::new(TAILRACE)
+        .arg("components")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("a child of ours");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -3,7 +3,8 @@
 use crate::config::ConfigArgs;
 use crate::exit::Failure;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use tailrace_engine::config::components::{CLASSES, Class, Component};
 use tailrace_engine::config::limits::{Limits, Machine};
 use tailrace_engine::config::{Config, Fault, Faults, Loaded};
@@ -50,7 +51,7 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
         Ok(loaded) => loaded.config,
         Err(faults) => {
             if args.json {
-                println!("{:#}", faults_json(&faults));
+                say(format_args!("{:#}\n", faults_json(&faults)));
             }
             return Err(Failure::config(&faults));
         }
@@ -68,8 +69,8 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
             .iter()
             .map(|pipeline| pipeline.id.to_string())
             .collect();
-        println!(
-            "{}",
+        say(format_args!(
+            "{}\n",
             json!({
                 "valid": true,
                 "pipelines": pipelines,
@@ -77,7 +78,7 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
                 "memory_limit_bytes": limits.process.0,
                 "shards": limits.shards,
             })
-        );
+        ));
         return Ok(());
     }
     for warning in &warnings {
@@ -90,14 +91,14 @@ pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        println!(
-            "{}: {} -> {}",
+        say(format_args!(
+            "{}: {} -> {}\n",
             pipeline.id,
             list(&pipeline.receivers),
             list(&pipeline.exporters)
-        );
+        ));
     }
-    print!("{}", limits.table());
+    say(limits.table());
     Ok(())
 }
 
@@ -107,21 +108,32 @@ pub fn components(args: &ComponentsArgs) {
         let classes = CLASSES
             .iter()
             .map(|class| (plural(class), components_json(class)));
-        println!("{:#}", Value::Object(classes.collect()));
+        say(format_args!("{:#}\n", Value::Object(classes.collect())));
         return;
     }
-    print!("{}", components_yaml());
+    say(components_yaml());
 }
 
 /// Prints the effective configuration: defaults filled in, secrets masked.
 pub fn print_config(args: &PrintConfigArgs) -> Result<(), Failure> {
     let Loaded { effective, .. } = args.config.load()?;
     if args.json {
-        print!("{}", effective.to_json());
+        say(effective.to_json());
     } else {
-        print!("{}", effective.to_yaml());
+        say(effective.to_yaml());
     }
     Ok(())
+}
+
+/// Writes to standard output. Its reader may leave, as `head` does: the rest is then not wanted.
+fn say(text: impl fmt::Display) {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("tailrace: cannot write to standard output: {error}");
+        }
+        _ => {}
+    }
 }
 
 fn faults_json(faults: &Faults) -> Value {
