@@ -2,11 +2,13 @@
 //! buffer that conversions share.
 
 pub mod credit;
+pub mod pinned;
 pub mod pool;
 pub mod scratch;
 pub mod store;
 
 pub use credit::Credit;
+pub use pinned::pinned_bytes;
 pub use pool::Pool;
 pub use scratch::Scratch;
 pub use store::{PayloadId, Store};

@@ -18,7 +18,7 @@ mod snapshot;
 mod text;
 
 pub use busy::Busy;
-pub use histogram::{Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
+pub use histogram::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
 pub use lane::{DropReason, LaneCounters, RejectReason};
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
 
@@ -68,6 +68,9 @@ pub struct ReceiverCounters {
     pub failed: [ItemCount; SIGNALS],
     pub requests_succeeded: u64,
     pub requests_refused: u64,
+    /// Of the refused, those that the memory limit left no room for. Their items are not known:
+    /// they are refused before they are read.
+    pub requests_without_memory: u64,
     pub requests_failed: u64,
 }
 
@@ -98,6 +101,7 @@ impl ReceiverCounters {
         }
         self.requests_succeeded += other.requests_succeeded;
         self.requests_refused += other.requests_refused;
+        self.requests_without_memory += other.requests_without_memory;
         self.requests_failed += other.requests_failed;
     }
 }

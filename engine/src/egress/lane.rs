@@ -217,6 +217,7 @@ impl Lane {
         let batch = self.new_batch(store, now)?;
         self.counters.batch_items.record(batch.size.items);
         self.counters.batch_bytes.record(batch.size.bytes);
+        self.counters.processor_batch_bytes.record(batch.size.bytes);
         match self.limits.bytes_max() {
             Some(max) if batch.size.bytes > max => Some(self.fit(batch, store)),
             _ => Some(batch),

@@ -239,7 +239,7 @@ impl Pipeline {
         let lanes = self.settings.listeners[listener]
             .route(message.signal)
             .len() as u64;
-        let charged = size.bytes + ENTRY_BYTES + lanes * PART_BYTES;
+        let charged = message.pinned + ENTRY_BYTES + lanes * PART_BYTES;
         self.credit.adjust(request.reserved, charged);
         request.reserved = 0;
         let metadata = request.ingress.metadata.clone();
@@ -337,6 +337,9 @@ impl Pipeline {
             receiver.fail(request.ingress.signal, request.items);
         } else {
             receiver.refuse(request.ingress.signal, request.items);
+        }
+        if matches!(refusal, Refusal::Memory { .. }) {
+            receiver.requests_without_memory += 1;
         }
         request.ingress.reply.refusal(refusal)
     }

@@ -4,7 +4,7 @@ use super::Pipeline;
 use crate::batch::Size;
 use crate::exchange::{Body, Framing};
 use crate::ingress::{Content, Fault, Ingress, Refusal};
-use crate::memory::pool;
+use crate::memory::{pinned_bytes, pool};
 use crate::time::Instant;
 use crate::units::RequestId;
 use tailrace_codec::compress::{Encoding, InflateError};
@@ -18,6 +18,8 @@ pub(super) struct Message {
     pub(super) signal: Signal,
     pub(super) body: Rope,
     pub(super) items: u64,
+    /// The memory its slices keep (bytes).
+    pub pinned: u64,
     pub(super) deadline: Instant,
 }
 
@@ -67,7 +69,16 @@ impl Pipeline {
         }
         let scan = otlp::scan(signal, &message)
             .map_err(|malformed| Refusal::Malformed(Fault::Protobuf(malformed)))?;
+        // What was inflated, converted or copied lies in memory of its own length.
+        let is_own = encoding != Encoding::Identity
+            || content == Content::Json
+            || message.len() < pool::SMALL;
+        let pinned = match is_own {
+            true => message.len() as u64,
+            false => pinned_bytes(&message),
+        };
         Ok(Message {
+            pinned,
             signal,
             body: self.compact(id, signal, message),
             items: scan.items,

@@ -36,6 +36,11 @@ impl Requests {
         self.open.remove(&id)
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// The credit of all that are open.
     #[cfg(test)]
     pub fn reserved(&self) -> u64 {

@@ -5,4 +5,5 @@ mod flow;
 mod home;
 mod receiving;
 mod simulation;
+mod storm;
 mod world;

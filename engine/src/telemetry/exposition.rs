@@ -82,6 +82,18 @@ impl Snapshot {
                 family.sample(labels, count);
             }
         }
+        let mut family = page.family(
+            "otelcol_receiver_memory_refused_requests",
+            "The number of requests refused because the memory limit left no room for them.",
+            Kind::Counter,
+        );
+        for (labels, counters) in self.labels.receivers.iter().zip(&self.total.receivers) {
+            let labels: &[(&str, &str)] = &[
+                ("receiver", &labels.receiver),
+                ("transport", labels.transport),
+            ];
+            family.sample(labels, counters.requests_without_memory);
+        }
     }
 
     fn lanes(&self, page: &mut Page) {
@@ -240,6 +252,12 @@ impl Snapshot {
         let mut family = page.family(name, "Number of units in the batch", Kind::Histogram);
         for (labels, counters) in lanes() {
             family.histogram(&labels, &counters.batch_items);
+        }
+        let name = "otelcol_processor_batch_batch_send_size_bytes";
+        let help = "Number of bytes in batch that was sent.";
+        let mut family = page.family(name, help, Kind::Histogram);
+        for (labels, counters) in lanes() {
+            family.histogram(&labels, &counters.processor_batch_bytes);
         }
     }
 

@@ -16,6 +16,14 @@ pub const REQUEST_BYTE_BOUNDS: [u64; 39] = [
     7_000_000, 8_000_000, 9_000_000,
 ];
 
+/// Upper borders for bytes of a batch: those of `otelcol_processor_batch_batch_send_size_bytes`.
+///
+/// Source: `processor/batchprocessor/metadata.yaml` of the Collector.
+pub const BATCH_BYTE_BOUNDS: [u64; 18] = [
+    128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536, 131_072, 262_144, 524_288,
+    1_048_576, 2_097_152, 4_194_304, 8_388_608, 16_777_216,
+];
+
 /// Counts of values by bucket; `N` is the number of upper borders.
 ///
 /// Cost: a value is a binary search over `N` and three additions; once per batch.
@@ -96,6 +104,7 @@ mod tests {
     #[test]
     fn borders_ascend() {
         assert!(ITEM_BOUNDS.is_sorted() && REQUEST_BYTE_BOUNDS.is_sorted());
+        assert!(BATCH_BYTE_BOUNDS.is_sorted());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What one lane counts: each item is somewhere, and each somewhere is a field.
 
-use super::{Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
+use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
 use crate::units::ItemCount;
 
 /// Why the destination did not take items for good.
@@ -89,6 +89,8 @@ pub struct LaneCounters {
 
     pub batch_items: Histogram<{ ITEM_BOUNDS.len() }>,
     pub batch_bytes: Histogram<{ REQUEST_BYTE_BOUNDS.len() }>,
+    /// The same, in the buckets of the `batch` processor.
+    pub processor_batch_bytes: Histogram<{ BATCH_BYTE_BOUNDS.len() }>,
     pub batches_by_size: u64,
     pub batches_by_timeout: u64,
     /// Distinct metadata with an open batch.
@@ -139,6 +141,7 @@ impl LaneCounters {
         self.requests_in_flight += other.requests_in_flight;
         self.batch_items.add(&other.batch_items);
         self.batch_bytes.add(&other.batch_bytes);
+        self.processor_batch_bytes.add(&other.processor_batch_bytes);
         self.batches_by_size += other.batches_by_size;
         self.batches_by_timeout += other.batches_by_timeout;
         self.metadata_cardinality += other.metadata_cardinality;
@@ -164,6 +167,7 @@ impl Default for LaneCounters {
             requests_in_flight: 0,
             batch_items: Histogram::new(&ITEM_BOUNDS),
             batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),
+            processor_batch_bytes: Histogram::new(&BATCH_BYTE_BOUNDS),
             batches_by_size: 0,
             batches_by_timeout: 0,
             metadata_cardinality: 0,

@@ -45,7 +45,7 @@ pub fn lane() -> LaneSettings {
     }
 }
 
-fn outlet(lane: usize, window: Option<usize>) -> OutletSettings {
+pub(super) fn outlet(lane: usize, window: Option<usize>) -> OutletSettings {
     OutletSettings::Network(Box::new(NetworkSettings {
         destination: DestinationSettings {
             lane: LaneId(lane as u32),
@@ -431,7 +431,7 @@ pub fn encode(names: &[&str]) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn decode(message: &[u8]) -> Vec<String> {
+pub(super) fn decode(message: &[u8]) -> Vec<String> {
     let request = ExportTraceServiceRequest::decode(message).expect("a request prost can read");
     let scopes = request
         .resource_spans

@@ -1,0 +1,86 @@
+//! Settings of every kind, with limits so small that they are met.
+
+use super::network::{chance, pick};
+use crate::batch::{Batching, Sizer};
+use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::flow::{BackoffRule, Random};
+use crate::ingress::{HttpReceiver, Paths, Protocol, Receiver, Signals};
+use crate::pipeline::tests::world::{lane, outlet};
+use crate::pipeline::{ListenerSettings, PipelineSettings};
+use crate::units::LaneId;
+use http::{HeaderMap, HeaderName};
+use std::time::Duration;
+use tailrace_codec::Signal;
+
+/// A gRPC and an HTTP listener for traces before one to three lanes.
+pub fn any(random: &mut Random) -> PipelineSettings {
+    let lanes = 1 + pick(random, 3);
+    let ids: Vec<LaneId> = (0..lanes as u32).map(LaneId).collect();
+    let http = HttpReceiver {
+        paths: Paths::default(),
+        cors: None,
+        response_headers: HeaderMap::new(),
+    };
+    let protocols = [Protocol::Grpc, Protocol::Http(Box::new(http))];
+    let listener = |protocol| ListenerSettings {
+        receiver: Receiver {
+            protocol,
+            signals: Signals::default().with(Signal::Traces),
+            message_max: 64 << 10,
+            metadata_keys: [HeaderName::from_static("x-tenant")].into_iter().collect(),
+        },
+        routes: [ids.clone(), vec![], vec![], vec![]],
+    };
+    let credit = [512 << 10, 4 << 20][pick(random, 2)];
+    let blocks = chance(random, 3);
+    PipelineSettings {
+        credit_bytes: credit,
+        credit_high: credit / 4 * 3,
+        connections_max: 4,
+        listeners: protocols.into_iter().map(listener).collect(),
+        outlets: (0..lanes).map(|lane| outlet(lane, None)).collect(),
+        homes: vec![None; lanes],
+        exporters: vec!["storm".into(); lanes],
+        lanes: (0..lanes).map(|_| any_lane(random, blocks)).collect(),
+    }
+}
+
+fn any_lane(random: &mut Random, block_on_overflow: bool) -> LaneSettings {
+    let (sizer, max) = match pick(random, 4) {
+        0 => (Sizer::Requests, 1 + pick(random, 8) as u64),
+        1 => (Sizer::Items, 1 + pick(random, 40) as u64),
+        2 => (Sizer::Bytes, 100 + pick(random, 20_000) as u64),
+        _ => (Sizer::Requests, u64::MAX),
+    };
+    LaneSettings {
+        slots: 1 + pick(random, 4),
+        queue: QueueLimit {
+            sizer,
+            max,
+            bytes_max: [u64::MAX, 100_000][pick(random, 2)],
+            block_on_overflow,
+        },
+        batching: chance(random, 2).then(|| any_batching(random)),
+        partitions: chance(random, 2),
+        retry: BackoffRule {
+            enabled: !chance(random, 5),
+            initial_interval: Duration::from_millis(50),
+            max_interval: Duration::from_secs(1),
+            max_elapsed: [None, Some(Duration::from_secs(1))][pick(random, 2)],
+            ..BackoffRule::default()
+        },
+        waits: chance(random, 3),
+        ..lane()
+    }
+}
+
+fn any_batching(random: &mut Random) -> Batching {
+    let (sizer, unit) = [(Sizer::Items, 1), (Sizer::Bytes, 30)][pick(random, 2)];
+    let min = (1 + pick(random, 12) as u64) * unit;
+    Batching {
+        min,
+        max: [u64::MAX, min, min * 2][pick(random, 3)],
+        sizer,
+        flush_timeout: Duration::from_millis(100),
+    }
+}
