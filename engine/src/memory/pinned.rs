@@ -74,7 +74,7 @@ mod tests {
     fn a_slice_keeps_its_block_and_neighbours_keep_it_together() {
         let block = Bytes::from(vec![0; 64 << 10]);
         let frame = 16 << 10;
-        let one = body(&block, &[9..9 + frame]);
+        let one = Rope::from(block.slice(9..9 + frame));
         assert_eq!(pinned_bytes(&one), BLOCK);
         let second = 9 + frame + 9;
         let two = body(&block, &[9..9 + frame, second..second + frame]);
