@@ -33,6 +33,13 @@ impl IdSet {
         }
     }
 
+    /// Adds consecutive numbers.
+    pub fn insert_range(&mut self, ids: std::ops::Range<u64>) {
+        for id in ids {
+            self.insert(id);
+        }
+    }
+
     pub fn contains(&self, id: u64) -> bool {
         let word = self.words.get((id / 64) as usize).copied().unwrap_or(0);
         word & (1 << (id % 64)) != 0
