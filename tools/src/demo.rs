@@ -7,7 +7,9 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 use tailrace_bench::load::{Load, Plan, Sent};
 use tailrace_bench::sink::{Manner, Received, Sink};
+use tailrace_bench::workload::Spec;
 use tailrace_bench::{Verdict, cpu};
+use tailrace_codec::Signal;
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::{choose, probe};
 use tailrace_engine::{Engine, Options, Outcome};
@@ -86,18 +88,21 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
         admin: false,
     };
     let engine = Engine::start(&config, &options).map_err(Failure::start)?;
+    let address = engine.listening()[0].address.clone();
+    let spec = Spec::standard(Signal::Traces, usize::from(args.spans.get()));
+    let duration = Duration::from_secs(args.duration);
+    // At least one request on each connection, and each connection to a shard.
+    let connections = args.shards.max(1);
+    let streams = usize::from(args.in_flight.get()).div_ceil(connections);
     let plan = Plan {
-        connections: args.shards,
-        in_flight: usize::from(args.in_flight.get()),
-        spans_per_request: usize::from(args.spans.get()),
-        duration: Duration::from_secs(args.duration),
-        ..Plan::new(engine.listening()[0].address.clone())
+        connections,
+        ..Plan::closed(address, spec, streams, duration)
     };
-    let load = Load::start(kind, plan).map_err(Failure::system)?;
+    let load = Load::start(kind, plan, None).map_err(Failure::load)?;
     if !args.json {
         watch(&load, &sink);
     }
-    let sent = load.wait().map_err(Failure::system)?;
+    let sent = load.wait().map_err(Failure::load)?;
     let cpu_nanos = cpu::thread_nanos("tailrace-");
     let outcome = engine.stop(DRAIN);
     let received = sink.stop().map_err(Failure::system)?;
@@ -158,14 +163,16 @@ impl Figures {
             ..
         } = received;
         let verdict = Verdict::new(&sent.acknowledged, ids, *duplicate_items, *corrupt_items);
+        let total = &sent.statistics.total;
+        let micros = |quantile| total.latency_ns.value_at_quantile(quantile) / 1000;
         let accepted = verdict.accepted_items as f64;
         Self {
             verdict,
-            refused_requests: sent.failed_requests,
+            refused_requests: total.requests.failed,
             spans_per_second: accepted / sent.elapsed.as_secs_f64(),
             cpu_ns_per_span: cpu_nanos as f64 / accepted.max(1.0),
-            p50_us: sent.latency_us.value_at_quantile(0.5),
-            p99_us: sent.latency_us.value_at_quantile(0.99),
+            p50_us: micros(0.5),
+            p99_us: micros(0.99),
             rss_peak_bytes: cpu::resident_peak_bytes(),
         }
     }

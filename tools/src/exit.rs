@@ -3,6 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 use tailrace_bench::Verdict;
+use tailrace_bench::load::LoadError;
+use tailrace_bench::load::report::Report;
+use tailrace_bench::load::settings::SettingsError;
 use tailrace_engine::StartError;
 use tailrace_engine::config::Faults;
 use tailrace_engine::config::limits::LimitFault;
@@ -19,6 +22,8 @@ pub struct Failure {
 impl Failure {
     const FAULTS: u8 = 1;
     const UNPROVEN: u8 = 1;
+    /// As clap's own errors.
+    const USAGE: u8 = 2;
     const UNAVAILABLE: u8 = 69;
     const SOFTWARE: u8 = 70;
     const SYSTEM: u8 = 71;
@@ -82,6 +87,51 @@ impl Failure {
         Self {
             code: Self::SYSTEM,
             message: error.to_string(),
+        }
+    }
+
+    /// Flags, or a scenario's keys, that do not go together.
+    pub fn usage(error: SettingsError) -> Self {
+        Self {
+            code: Self::USAGE,
+            message: error.to_string(),
+        }
+    }
+
+    /// The scenario has faults, one a line.
+    pub fn scenario(faults: &Faults) -> Self {
+        Self {
+            code: Self::CONFIG,
+            message: faults.to_string(),
+        }
+    }
+
+    pub fn load(error: LoadError) -> Self {
+        let code = match error {
+            LoadError::Unreachable { .. } => Self::UNAVAILABLE,
+            LoadError::Uri(_) => Self::USAGE,
+            LoadError::Run(_) | LoadError::Thread(_) => Self::SYSTEM,
+            LoadError::Compress(_) | LoadError::Panicked => Self::SOFTWARE,
+        };
+        Self {
+            code,
+            message: error.to_string(),
+        }
+    }
+
+    /// A load was sent and nothing of it taken: its figures say nothing about the endpoint.
+    pub fn nothing_acknowledged(report: &Report) -> Self {
+        let codes = report.codes.iter();
+        let codes: Vec<_> = codes
+            .map(|(code, count)| format!("{code} x {}", count.answers))
+            .collect();
+        let answers = match codes.as_slice() {
+            [] => "there was no answer".to_owned(),
+            codes => format!("the answers were {}", codes.join(", ")),
+        };
+        Self {
+            code: Self::UNPROVEN,
+            message: format!("nothing was acknowledged: {answers}"),
         }
     }
 

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod exit;
 mod inspect;
+mod load;
 mod logs;
 mod run;
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   tailrace demo
   tailrace run --config collector.yaml
   tailrace validate --config collector.yaml
+  tailrace load --endpoint 127.0.0.1:4317 --rate 50000/s --duration 30s
   tailrace run --config base.yaml --config site.yaml --set service.telemetry.logs.level=debug";
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +43,8 @@ enum Command {
     PrintConfig(inspect::PrintConfigArgs),
     /// Backend, forwarder and load in one process, and a verified count at the end
     Demo(demo::DemoArgs),
+    /// Send telemetry to any OTLP endpoint, at a rate or as fast as it answers, and measure
+    Load(Box<load::LoadArgs>),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         }
         Command::PrintConfig(args) => inspect::print_config(&args),
         Command::Demo(args) => demo::demo(&args),
+        Command::Load(args) => load::load(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
