@@ -1,6 +1,6 @@
 //! What to send, where, how and when.
 
-use super::arrivals::{Phase, Shape};
+use super::arrivals::{Phase, Shape, Spacing};
 use crate::workload::Spec;
 use std::time::Duration;
 use tailrace_codec::compress::Encoding;
@@ -142,6 +142,14 @@ impl Plan {
             first_item: 0,
             cpu: None,
         }
+    }
+
+    /// The same at a steady rate of requests a second.
+    pub fn at_rate(mut self, rate: f64) -> Self {
+        for phase in &mut self.phases {
+            phase.shape = Shape::steady(rate, Spacing::Constant);
+        }
+        self
     }
 
     pub const TIMEOUT: Duration = Duration::from_secs(30);

@@ -93,6 +93,7 @@ pub fn settings(plan: &Plan) -> client::Settings {
     };
     client::Settings {
         streams_max,
+        data_frame_max: plan.wire.frame_bytes_max,
         // A pause of the plan is no reason to connect anew.
         idle_timeout: std::time::Duration::MAX,
         ..client::Settings::new(protocol)

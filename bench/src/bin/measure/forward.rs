@@ -4,7 +4,6 @@ use super::report::Figure;
 use super::rig::{Build, Lab, Rig, Run};
 use std::io;
 use std::time::Duration;
-use tailrace_bench::load;
 use tailrace_bench::relay::{self, BUFFER_SIZES, Pace, Via};
 use tailrace_engine::runtime::RuntimeKind;
 
@@ -140,13 +139,12 @@ impl Variant {
     }
 
     fn run(&mut self, lab: &Lab, rate: Option<f64>) -> io::Result<Run> {
-        let plan = load::Plan {
-            spans_per_request: SPANS,
-            frame_max: self.frame.0 as usize,
-            rate,
-            ..self.rig.plan(lab)
-        };
-        self.rig.run(plan)
+        let mut plan = self.rig.plan(lab, SPANS);
+        plan.wire.frame_bytes_max = self.frame.0 as usize;
+        self.rig.run(match rate {
+            Some(rate) => plan.at_rate(rate),
+            None => plan,
+        })
     }
 
     fn figures(&self, full_relay: &[f64]) -> Vec<Figure> {

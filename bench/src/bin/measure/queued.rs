@@ -5,7 +5,7 @@ use super::rig::{Build, Lab, Rig};
 use std::io;
 use std::thread;
 use std::time::Duration;
-use tailrace_bench::load;
+use tailrace_bench::load::Plan;
 use tailrace_engine::runtime::RuntimeKind;
 
 pub const ABOUT: &str = "Ten spans a request, accepted and queued after the backend has ended, or \
@@ -79,13 +79,11 @@ fn fill(lab: &Lab, rig: &mut Rig, spans: u64) -> io::Result<f64> {
     Ok(run.payload_bytes as f64)
 }
 
-fn plan(lab: &Lab, rig: &Rig, spans: u64) -> load::Plan {
-    load::Plan {
-        spans_per_request: 10,
-        requests_max: spans / 10,
-        duration: Duration::from_secs(60),
-        ..rig.plan(lab)
-    }
+fn plan(lab: &Lab, rig: &Rig, spans: u64) -> Plan {
+    let mut plan = rig.plan(lab, 10);
+    plan.requests_max = spans / 10;
+    plan.phases[0].duration = Duration::from_secs(60);
+    plan
 }
 
 /// Resident bytes, and those that the process says it holds.

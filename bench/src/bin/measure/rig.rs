@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use tailrace_bench::IdSet;
 use tailrace_bench::Verdict;
 use tailrace_bench::device::{self, Device};
-use tailrace_bench::load::{self, Load};
+use tailrace_bench::load::{Load, Plan};
 use tailrace_bench::sink::{Manner, Sink};
+use tailrace_bench::workload::Spec;
+use tailrace_codec::Signal;
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::RuntimeKind;
 
@@ -105,18 +107,20 @@ impl Rig {
         })
     }
 
-    /// A plan to this device from the lab's other processor.
-    pub fn plan(&self, lab: &Lab) -> load::Plan {
-        load::Plan {
-            duration: Duration::from_secs_f64(lab.seconds),
+    /// A plan to this device from the lab's other processor: a closed loop with 64 requests of so
+    /// many spans in flight.
+    pub fn plan(&self, lab: &Lab, spans: usize) -> Plan {
+        let spec = Spec::standard(Signal::Traces, spans);
+        let duration = Duration::from_secs_f64(lab.seconds);
+        Plan {
             first_item: self.next_item,
             cpu: Some(lab.peers_core),
-            ..load::Plan::new(self.device.address().clone())
+            ..Plan::closed(self.device.address().clone(), spec, 64, duration)
         }
     }
 
     /// Sends a load, waits until all of it has arrived, and says what that has cost.
-    pub fn run(&mut self, plan: load::Plan) -> io::Result<Run> {
+    pub fn run(&mut self, plan: Plan) -> io::Result<Run> {
         let before = self.device.cpu_nanos();
         let run = self.send(plan)?;
         let until = Instant::now() + DRAIN;
@@ -132,22 +136,25 @@ impl Rig {
     }
 
     /// Sends a load and does not wait for its arrival. The cost is not known.
-    pub fn send(&mut self, plan: load::Plan) -> io::Result<Run> {
-        let spans = plan.spans_per_request as u64;
-        let sent = Load::start(PEERS, plan)?.wait()?;
+    pub fn send(&mut self, plan: Plan) -> io::Result<Run> {
+        let spans = plan.spec.items as u64;
+        let sent = Load::start(PEERS, plan, None)
+            .and_then(Load::wait)
+            .map_err(io::Error::other)?;
         if sent.acknowledged.is_empty() {
             return Err(io::Error::other("no request was answered with success"));
         }
-        self.next_item += sent.requests * spans;
+        let total = &sent.statistics.total;
+        self.next_item += total.requests.sent * spans;
         self.accepted.extend(&sent.acknowledged);
         Ok(Run {
             cpu_ns: 0,
-            payload_bytes: sent.payload_bytes,
-            requests: sent.requests - sent.failed_requests,
-            failed_requests: sent.failed_requests,
+            payload_bytes: sent.message_bytes,
+            requests: total.requests.acknowledged,
+            failed_requests: total.requests.failed,
             items: sent.acknowledged.len(),
             elapsed: sent.elapsed,
-            p99_us: sent.latency_us.value_at_quantile(0.99),
+            p99_us: total.latency_ns.value_at_quantile(0.99) / 1000,
         })
     }
 

@@ -3,7 +3,6 @@
 use super::report::Figure;
 use super::rig::{Build, Lab, Rig, Run};
 use std::io;
-use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
 
 pub const ABOUT: &str = "512 spans of 362 bytes a request over one connection, 64 requests in \
@@ -75,8 +74,6 @@ impl Variant {
 }
 
 fn run(lab: &Lab, rig: &mut Rig) -> io::Result<Run> {
-    rig.run(load::Plan {
-        spans_per_request: 512,
-        ..rig.plan(lab)
-    })
+    let plan = rig.plan(lab, 512);
+    rig.run(plan)
 }

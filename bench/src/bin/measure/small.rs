@@ -3,7 +3,6 @@
 use super::report::Figure;
 use super::rig::{Build, Lab, Rig, Run};
 use std::io;
-use tailrace_bench::load;
 use tailrace_engine::runtime::RuntimeKind;
 
 pub const ABOUT: &str = "10 spans of 362 bytes a request, uncompressed gRPC, 64 requests in \
@@ -52,8 +51,6 @@ fn start(lab: &Lab, runtime: RuntimeKind) -> io::Result<Rig> {
 }
 
 fn run(lab: &Lab, rig: &mut Rig) -> io::Result<Run> {
-    rig.run(load::Plan {
-        spans_per_request: 10,
-        ..rig.plan(lab)
-    })
+    let plan = rig.plan(lab, 10);
+    rig.run(plan)
 }
