@@ -167,3 +167,6 @@ impl Load {
         self.thread.join().map_err(|_| LoadError::Panicked)?
     }
 }
+
+#[cfg(test)]
+mod tests;

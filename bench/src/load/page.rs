@@ -21,9 +21,9 @@ impl Report {
              <title>{title}</title><style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"
         );
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<p>HTTP/{}, {}, {} connections of {} streams, {} items a request, seed {}; {:.1} s</p>\n",
+            "<p>HTTP/{}, {}, {} connections of {} streams, {} items a request, seed {}; {:.1} s</p>",
             plan.http,
             plan.compression,
             plan.connections,

@@ -68,6 +68,15 @@ fn a_scenario_becomes_a_plan() {
 }
 
 #[test]
+fn the_documented_scenario_is_one() {
+    let page = include_str!("../../../../docs/load.md");
+    let (_, rest) = page.split_once("```yaml\n").expect("a scenario");
+    let (scenario, _) = rest.split_once("```").expect("its end");
+    let settings = Settings::read(scenario, "load.md").expect("it is valid");
+    assert_eq!(settings.plan().expect("it goes together").phases.len(), 4);
+}
+
+#[test]
 fn every_fault_of_a_scenario_has_its_path() {
     let text = "
 streems: 4
