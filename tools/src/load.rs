@@ -10,6 +10,7 @@ use tailrace_bench::load::arrivals::Spacing;
 use tailrace_bench::load::report::Report;
 use tailrace_bench::load::settings::{COMPRESSIONS, Rate, SIGNALS, SPACINGS, Settings};
 use tailrace_bench::load::{Load, Protocol, Version};
+use tailrace_bench::workload::Mix;
 use tailrace_codec::Signal;
 use tailrace_codec::compress::Encoding;
 use tailrace_engine::config::parse_duration;
@@ -42,6 +43,28 @@ pub struct LoadArgs {
     /// Seed of what is sent and of when [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// http, minimal, ten-attributes, conventions or realistic [default: http, for metrics and logs
+    /// realistic]
+    #[arg(long, value_parser = mix)]
+    mix: Option<Mix>,
+    /// Different requests, sent in turn [default: 8]
+    #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
+    templates: Option<usize>,
+    /// Of the realistic mix: services in a request [default: 4]
+    #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
+    services: Option<usize>,
+    /// Of the realistic mix: different values of what varies most [default: 100]
+    #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
+    cardinality: Option<usize>,
+    /// Of the realistic mix: attributes of each item besides its conventions' [default: 0]
+    #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
+    extra_attributes: Option<usize>,
+    /// Of the realistic mix: length of their values, in bytes [default: 24]
+    #[arg(long, value_name = "BYTES", value_parser = count, hide_short_help = true)]
+    value_bytes: Option<usize>,
+    /// The longest DATA frame of HTTP/2, in bytes, from 1 to 1048576 [default: what the peer allows]
+    #[arg(long, value_name = "BYTES", value_parser = count, hide_short_help = true)]
+    frame_bytes_max: Option<usize>,
     /// 50000/s (items), 500req/s (requests), or max: a request for each answer [default: max]
     #[arg(long, value_parser = |text: &str| Rate::parse(text).ok_or_else(|| format!("expected {}", Rate::EXPECTED)))]
     rate: Option<Rate>,
@@ -133,10 +156,16 @@ impl LoadArgs {
             compression: self.compression,
             connections: self.connections,
             streams: self.streams,
-            frame_bytes_max: None,
+            frame_bytes_max: self.frame_bytes_max,
             signal: self.signal,
             items: self.items,
             seed: self.seed,
+            mix: self.mix,
+            templates: self.templates,
+            services: self.services,
+            cardinality: self.cardinality,
+            extra_attributes: self.extra_attributes,
+            value_bytes: self.value_bytes,
             timeout: self.timeout,
             retry: self.retry,
             requests: self.requests,
@@ -170,6 +199,10 @@ fn named<T: Copy>(text: &str, names: &[(&'static str, T)]) -> Result<T, String> 
         let valid: Vec<_> = names.iter().map(|(name, _)| *name).collect();
         format!("expected one of {}", valid.join(", "))
     })
+}
+
+fn mix(text: &str) -> Result<Mix, String> {
+    named(text, &Mix::ALL.map(|mix| (mix.name(), mix)))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

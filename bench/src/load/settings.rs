@@ -21,7 +21,7 @@ pub use rate::Rate;
 
 use super::arrivals::{Phase, Shape, Spacing};
 use super::plan::{Plan, Protocol, Retry, Version, Wire};
-use crate::workload::Spec;
+use crate::workload::{Mix, Spec};
 use std::fmt;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -41,6 +41,12 @@ pub struct Settings {
     pub signal: Option<Signal>,
     pub items: Option<usize>,
     pub seed: Option<u64>,
+    pub mix: Option<Mix>,
+    pub templates: Option<usize>,
+    pub services: Option<usize>,
+    pub cardinality: Option<usize>,
+    pub extra_attributes: Option<usize>,
+    pub value_bytes: Option<usize>,
     pub timeout: Option<Duration>,
     /// How long a request is tried again; without it, it is not.
     pub retry: Option<Duration>,
@@ -76,6 +82,7 @@ pub enum SettingsError {
     GrpcOverHttp1,
     StreamsOverHttp1 { streams: usize },
     RateAndPhases,
+    MixOfAnother { mix: Mix, signal: Signal },
     TooManyPlaces { connections: usize, streams: usize },
 }
 
@@ -96,6 +103,9 @@ impl fmt::Display for SettingsError {
                 "the scenario has phases, each with its rate and duration: leave --rate, \
                  --duration and --arrivals out",
             ),
+            Self::MixOfAnother { mix, signal } => {
+                write!(f, "the mix {} has no {}", mix.name(), signal.name())
+            }
             Self::TooManyPlaces {
                 connections,
                 streams,
@@ -135,7 +145,6 @@ impl Settings {
     pub const CONNECTIONS: usize = 1;
     pub const STREAMS: usize = 64;
     pub const ITEMS: usize = 100;
-    pub const SEED: u64 = 1;
     pub const DURATION: Duration = Duration::from_secs(10);
 
     /// Reads a scenario. Errors: every fault, with its path and place, and what was meant.
@@ -156,6 +165,12 @@ impl Settings {
             signal: self.signal.or(other.signal),
             items: self.items.or(other.items),
             seed: self.seed.or(other.seed),
+            mix: self.mix.or(other.mix),
+            templates: self.templates.or(other.templates),
+            services: self.services.or(other.services),
+            cardinality: self.cardinality.or(other.cardinality),
+            extra_attributes: self.extra_attributes.or(other.extra_attributes),
+            value_bytes: self.value_bytes.or(other.value_bytes),
             timeout: self.timeout.or(other.timeout),
             retry: self.retry.or(other.retry),
             requests: self.requests.or(other.requests),
@@ -188,7 +203,7 @@ impl Settings {
             });
         }
         let endpoint = self.endpoint.as_deref().ok_or(SettingsError::NoEndpoint)?;
-        let spec = self.spec();
+        let spec = self.spec()?;
         Ok(Plan {
             target: endpoint::resolve(endpoint, protocol).map_err(SettingsError::Endpoint)?,
             wire: Wire {
@@ -209,13 +224,24 @@ impl Settings {
         })
     }
 
-    fn spec(&self) -> Spec {
+    fn spec(&self) -> Result<Spec, SettingsError> {
         let signal = self.signal.unwrap_or(Signal::Traces);
         let items = self.items.unwrap_or(Self::ITEMS);
-        Spec {
-            seed: self.seed.unwrap_or(Self::SEED),
-            ..Spec::standard(signal, items)
+        let standard = Spec::standard(signal, items);
+        let mix = self.mix.unwrap_or(standard.mix);
+        if !mix.is_of(signal) {
+            return Err(SettingsError::MixOfAnother { mix, signal });
         }
+        Ok(Spec {
+            mix,
+            seed: self.seed.unwrap_or(standard.seed),
+            templates: self.templates.unwrap_or(standard.templates),
+            services: self.services.unwrap_or(standard.services),
+            cardinality: self.cardinality.unwrap_or(standard.cardinality),
+            extra_attributes: self.extra_attributes.unwrap_or(standard.extra_attributes),
+            value_bytes: self.value_bytes.unwrap_or(standard.value_bytes),
+            ..standard
+        })
     }
 
     fn phases(&self, items: usize) -> Result<Vec<Phase>, SettingsError> {
@@ -293,6 +319,12 @@ fn settings(map: &mut Map<'_>) -> Settings {
         signal: map.choice("signal", &SIGNALS),
         items: count(map, "items"),
         seed: map.whole("seed", 0..=u64::MAX),
+        mix: map.choice("mix", &Mix::ALL.map(|mix| (mix.name(), mix))),
+        templates: count(map, "templates"),
+        services: count(map, "services"),
+        cardinality: count(map, "cardinality"),
+        extra_attributes: count(map, "extra_attributes"),
+        value_bytes: count(map, "value_bytes"),
         timeout: map.duration("timeout"),
         retry: map.duration("retry"),
         requests: map.whole("requests", 1..=u64::MAX),

@@ -1,6 +1,6 @@
 use super::report::Report;
 use super::*;
-use crate::sink::Sink;
+use crate::sink::{Manner, Sink};
 use crate::workload::Spec;
 use std::sync::Mutex;
 use tailrace_codec::Signal;
@@ -21,7 +21,7 @@ fn plan(address: Address) -> Plan {
 #[test]
 fn what_was_acknowledged_is_what_the_sink_received() {
     let anywhere = Address::Tcp(ANYWHERE.into());
-    let sink = Sink::start(EPOLL, &anywhere, None).expect("a port");
+    let sink = Sink::start(EPOLL, &anywhere, Manner::default()).expect("a port");
     let plan = plan(sink.address().clone());
     let told = Arc::new(Mutex::new(IdSet::default()));
     let tell = Arc::clone(&told);
@@ -38,9 +38,15 @@ fn what_was_acknowledged_is_what_the_sink_received() {
     assert!(told.contains(1000) && told.contains(1499));
 
     let report = Report::new(&plan, &sent);
-    assert_eq!((report.requests.sent, report.requests.acknowledged), (50, 50));
+    assert_eq!(
+        (report.requests.sent, report.requests.acknowledged),
+        (50, 50)
+    );
     assert_eq!(report.codes["OK"].answers, 50);
-    assert!(report.bytes.wire > report.bytes.acknowledged, "there is a prefix");
+    assert!(
+        report.bytes.wire > report.bytes.acknowledged,
+        "there is a prefix"
+    );
     let seconds = report.seconds.iter().map(|second| second.acknowledged);
     assert_eq!(seconds.sum::<u64>(), 50);
     let json = serde_json::to_value(&report).expect("it has a JSON form");
@@ -51,7 +57,9 @@ fn what_was_acknowledged_is_what_the_sink_received() {
 #[test]
 fn an_endpoint_that_is_not_there_ends_the_load_before_it_begins() {
     let listener = std::net::TcpListener::bind(std::net::SocketAddr::from(ANYWHERE));
-    let address = listener.and_then(|listener| listener.local_addr()).expect("a port");
+    let address = listener
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
     let load = Load::start(EPOLL, plan(Address::Tcp(address)), None).expect("a thread");
     let error = load.wait().expect_err("nobody listens");
     let expected = format!("cannot connect to {address}: Connection refused");

@@ -153,6 +153,13 @@ fn what_does_not_go_together_is_refused() {
     };
     let expected = SettingsError::StreamsOverHttp1 { streams: 4 };
     assert_eq!(streams.plan().expect_err("one at a time"), expected);
+    let mix = Settings {
+        signal: Some(Signal::Logs),
+        mix: Some(Mix::Minimal),
+        ..base.clone()
+    };
+    let error = mix.plan().expect_err("spans").to_string();
+    assert_eq!(error, "the mix minimal has no logs");
     let many = Settings {
         connections: Some(1 << 20),
         ..base
