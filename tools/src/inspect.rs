@@ -126,7 +126,7 @@ pub fn print_config(args: &PrintConfigArgs) -> Result<(), Failure> {
 }
 
 /// Writes to standard output. Its reader may leave, as `head` does: the rest is then not wanted.
-fn say(text: impl fmt::Display) {
+pub fn say(text: impl fmt::Display) {
     let mut out = io::stdout().lock();
     match write!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

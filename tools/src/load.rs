@@ -3,6 +3,7 @@
 mod progress;
 
 use crate::exit::Failure;
+use crate::inspect::say;
 use crate::run::RuntimeArg;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -137,9 +138,9 @@ pub fn load(args: &LoadArgs) -> Result<(), Failure> {
     }
     if args.json {
         let json = serde_json::to_string(&report).map_err(Failure::system)?;
-        println!("{json}");
+        say(format_args!("{json}\n"));
     } else {
-        print!("{report}");
+        say(&report);
     }
     if report.requests.acknowledged == 0 {
         return Err(Failure::nothing_acknowledged(&report));
