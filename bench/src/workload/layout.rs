@@ -8,7 +8,7 @@
 //! The content is a sum over fields, so their order does not matter: not every implementation
 //! writes fields in the order of their numbers. What it does not forgive is a change inside one.
 
-use rapidhash::v3::rapidhash_v3;
+use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
 use tailrace_codec::Signal;
 use tailrace_codec::field::{Fields, Malformed};
 use tailrace_codec::otlp::fields::{
@@ -70,8 +70,9 @@ impl Kind {
 /// The number goes in after the hash: two fields with the same payload must not be the same to the
 /// sum when they change places.
 #[inline]
-pub fn share(number: u32, payload: Cursor<'_>) -> u64 {
-    mix(rapidhash_v3(&payload.bytes()) ^ u64::from(number))
+pub fn share(number: u32, payload: &[u8]) -> u64 {
+    let hash = rapidhash_v3_nano_inline::<true, false>(payload, &DEFAULT_RAPID_SECRETS);
+    mix(hash ^ u64::from(number))
 }
 
 /// The check value of the item that has this number and this content.

@@ -67,7 +67,7 @@ impl Template {
                         continue;
                     }
                     Role::Attribute | Role::Content => {
-                        content = content.wrapping_add(share(field.number, payload));
+                        content = content.wrapping_add(share(field.number, &payload.bytes()));
                         continue;
                     }
                 };
