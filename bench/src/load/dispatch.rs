@@ -189,12 +189,13 @@ impl Dispatch {
     }
 
     /// When [`Self::poll_send`] has something to do even if nothing happens.
-    pub fn next_timeout(&self) -> Instant {
+    pub fn next_timeout(&self, now: Instant) -> Instant {
         let timer = self.timers.peek().map_or(Instant::NEVER, |next| next.0.0);
         // A retry whose connection does not come back waits for no time of its own.
         let waiting = self.retry.is_some() && self.unsettled > 0;
         let timer = timer.min(if waiting { self.last } else { Instant::NEVER });
-        if self.requests_left == 0 {
+        // What was due and not sent stays unsent: only answers are awaited.
+        if self.is_over(now) {
             return timer;
         }
         let due = match self.arrivals.due() {

@@ -137,7 +137,7 @@ impl Sender {
                     if state.dispatch.is_done(now) {
                         return Poll::Ready(Ok(()));
                     }
-                    state.next_timeout()
+                    state.next_timeout(now)
                 };
                 self.connect(now);
                 if timer.poll_until(cx, next).is_pending() {
@@ -250,13 +250,13 @@ impl State {
         }
     }
 
-    fn next_timeout(&self) -> Instant {
+    fn next_timeout(&self, now: Instant) -> Instant {
         let links = self.links.iter().filter_map(|link| match link {
             Link::Down(at) => Some(*at),
             Link::Opening(_) | Link::Up(_) => None,
         });
         let reconnect = links.min().unwrap_or(Instant::NEVER);
-        self.dispatch.next_timeout().min(reconnect)
+        self.dispatch.next_timeout(now).min(reconnect)
     }
 
     /// Shows the seconds that have closed.

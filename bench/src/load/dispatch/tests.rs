@@ -60,7 +60,7 @@ fn latencies(streams: usize) -> Vec<u64> {
                 continue;
             }
         }
-        let next = dispatch.next_timeout();
+        let next = dispatch.next_timeout(now);
         now = if stalled {
             next.min(Instant(1500 * MS))
         } else {
@@ -98,7 +98,7 @@ fn a_closed_loop_fills_its_places_and_shares_them_among_connections() {
     let next = dispatch.poll_send(Instant(9)).expect("a place is free");
     assert_eq!((next.connection, next.request.intended), (1, Instant(9)));
     assert_eq!(dispatch.poll_send(Instant(9)), None);
-    assert_eq!(dispatch.next_timeout(), Instant(1000 * MS));
+    assert_eq!(dispatch.next_timeout(Instant(9)), Instant(1000 * MS));
     assert!(dispatch.is_over(Instant(1000 * MS)) && !dispatch.is_done(Instant(1000 * MS)));
 }
 
@@ -109,7 +109,7 @@ fn a_refusal_pauses_its_place_in_a_closed_loop() {
     let fate = dispatch.handle_answer(sent.place, Verdict::Refused, Instant(0));
     assert_eq!(fate, Some(Fate::Settled(sent.request)));
     assert_eq!(dispatch.poll_send(Instant(0)), None);
-    let at = dispatch.next_timeout();
+    let at = dispatch.next_timeout(Instant(0));
     assert_eq!(at, Instant(0) + PAUSE);
     assert_eq!(dispatch.poll_send(at).expect("free").request.first_item, 10);
 }
@@ -133,7 +133,7 @@ fn the_servers_delay_is_honoured_and_the_same_items_are_sent_again() {
         Some(Fate::Again(_))
     ));
     assert_eq!(dispatch.poll_send(Instant(MS)), None);
-    assert_eq!(dispatch.next_timeout(), Instant(3001 * MS));
+    assert_eq!(dispatch.next_timeout(Instant(MS)), Instant(3001 * MS));
     let second = dispatch.poll_send(Instant(3001 * MS)).expect("due");
     assert_eq!(
         second.request,
@@ -148,7 +148,7 @@ fn the_servers_delay_is_honoured_and_the_same_items_are_sent_again() {
         dispatch.handle_answer(0, without, now),
         Some(Fate::Again(_))
     ));
-    assert_eq!(dispatch.next_timeout(), now + 2 * BACKOFF);
+    assert_eq!(dispatch.next_timeout(now), now + 2 * BACKOFF);
     dispatch.poll_send(now + 2 * BACKOFF).expect("due");
     let too_late = Verdict::Again { after: seconds(9) };
     let fate = dispatch.handle_answer(0, too_late, now);
@@ -168,7 +168,7 @@ fn a_connection_that_is_gone_is_passed_over_until_it_is_back() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].connection, 1);
     assert_eq!(
-        dispatch.next_timeout(),
+        dispatch.next_timeout(Instant(2 * MS)),
         Instant::NEVER,
         "a place is awaited, not a time"
     );
@@ -177,4 +177,20 @@ fn a_connection_that_is_gone_is_passed_over_until_it_is_back() {
     let sent = dispatch.poll_send(Instant(5 * MS)).expect("it is back");
     assert_eq!((sent.connection, sent.request.intended), (0, Instant(MS)));
     assert_eq!(dispatch.unsent(Instant(10 * MS)), 8);
+}
+
+/// Overdue requests that were not sent when the plan ended are no reason to look again at once.
+#[test]
+fn a_load_that_is_behind_at_its_end_awaits_answers_only() {
+    let shape = Shape::steady(1000.0, Spacing::Constant);
+    let mut dispatch = dispatch(&plan(1, shape, 1, 2));
+    let end = Instant(1000 * MS);
+    let sent = send_all(&mut dispatch, Instant(500 * MS));
+    assert_eq!(sent.len(), 2);
+    dispatch.handle_answer(sent[0].place, TAKEN, end);
+    assert_eq!(dispatch.poll_send(end), None);
+    assert!(!dispatch.is_done(end), "one answer is out");
+    assert_eq!(dispatch.next_timeout(end), Instant::NEVER);
+    dispatch.handle_answer(sent[1].place, TAKEN, end);
+    assert!(dispatch.is_done(end));
 }
