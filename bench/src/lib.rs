@@ -7,6 +7,7 @@
 pub mod cpu;
 pub mod device;
 pub mod ids;
+pub mod ledger;
 pub mod load;
 pub mod relay;
 pub mod sink;
