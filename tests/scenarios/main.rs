@@ -10,6 +10,7 @@ mod file_exporter;
 mod forward_grpc;
 mod forward_http;
 mod half_received;
+mod ledger;
 mod load;
 mod metrics_and_health;
 mod partial_success;

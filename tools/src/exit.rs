@@ -24,6 +24,8 @@ impl Failure {
     const UNPROVEN: u8 = 1;
     /// As clap's own errors.
     const USAGE: u8 = 2;
+    const PROVES_NOTHING: u8 = 3;
+    const DATA: u8 = 65;
     const UNAVAILABLE: u8 = 69;
     const SOFTWARE: u8 = 70;
     const SYSTEM: u8 = 71;
@@ -151,6 +153,24 @@ impl Failure {
             code: Self::UNPROVEN,
             message,
         }
+    }
+
+    /// A ledger shows that items were lost, altered or, where that is asked, duplicated.
+    pub const fn lost(message: String) -> Self {
+        let code = Self::UNPROVEN;
+        Self { code, message }
+    }
+
+    /// Nothing was lost of too little.
+    pub const fn proves_nothing(message: String) -> Self {
+        let code = Self::PROVES_NOTHING;
+        Self { code, message }
+    }
+
+    /// A ledger that cannot be read, or two that do not belong together.
+    pub const fn ledger(message: String) -> Self {
+        let code = Self::DATA;
+        Self { code, message }
     }
 
     /// Says it on standard error.

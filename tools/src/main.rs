@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod exit;
 mod inspect;
+mod ledger;
 mod load;
 mod logs;
 mod run;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send telemetry to any OTLP endpoint, at a rate or as fast as it answers, and measure
     Load(Box<load::LoadArgs>),
+    /// What became of each item: lost, duplicate, ghost, corrupt
+    Ledger(ledger::LedgerArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::PrintConfig(args) => inspect::print_config(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Load(args) => load::load(&args),
+        Command::Ledger(args) => ledger::ledger(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
