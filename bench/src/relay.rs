@@ -91,10 +91,7 @@ pub fn run(plan: Plan) -> io::Result<Run> {
     let source = thread::spawn(move || {
         on_core(peers_core, || {
             let to = TcpStream::connect(device_address)?;
-            match pace {
-                Some(pace) => send_paced(to, bytes, pace),
-                None => send(to, bytes),
-            }
+            send(to, bytes, pace)
         })
     });
     let sink = thread::spawn(move || on_core(peers_core, || receive(&sink.accept()?.0)));
@@ -157,27 +154,16 @@ async fn relay_on_runtime(from: TcpStream, to: TcpStream, buffer_bytes: usize) -
     }
 }
 
-fn send(mut to: TcpStream, bytes: u64) -> io::Result<()> {
-    let buffer = vec![7; 256 << 10];
-    let mut left = bytes;
-    while left > 0 {
-        let count = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        to.write_all(&buffer[..count])?;
-        left -= count as u64;
-    }
-    to.shutdown(Shutdown::Write)
-}
-
-/// What is late goes at once, so that the rate holds.
-fn send_paced(mut to: TcpStream, bytes: u64, pace: Pace) -> io::Result<()> {
-    let buffer = vec![7; pace.write_bytes];
+/// Without a pace as fast as it goes. With one, what is late goes at once, so that the rate holds.
+fn send(mut to: TcpStream, bytes: u64, pace: Option<Pace>) -> io::Result<()> {
+    let buffer = vec![7; pace.map_or(256 << 10, |pace| pace.write_bytes)];
     let mut left = bytes;
     let mut due = Instant::now();
     while left > 0 {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        due += pace.interval;
+        if let Some(pace) = pace {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            due += pace.interval;
+        }
         let count = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());

@@ -347,6 +347,20 @@ impl Tag {
     }
 }
 
+/// Shows the content of each field `number` of a message, in order.
+#[inline]
+pub fn each<'a>(
+    message: Cursor<'a>,
+    number: u32,
+    mut visit: impl FnMut(Cursor<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next_of(|found| found == number) {
+        visit(field?.content()?)?;
+    }
+    Ok(())
+}
+
 /// Reads a tag. Errors at its first byte: those of [`varint::read`], `FieldNumber`, `WireType`.
 #[inline]
 pub fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Malformed> {

@@ -50,6 +50,33 @@ impl Signal {
         }
     }
 
+    /// The path of the export method of OTLP/gRPC.
+    ///
+    /// Source: the `service` definitions of
+    /// <https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto/collector>
+    pub const fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Profiles => {
+                "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+            }
+        }
+    }
+
+    /// The default path of OTLP/HTTP.
+    ///
+    /// Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>
+    pub const fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+            Self::Profiles => "/v1development/profiles",
+        }
+    }
+
     /// Whether two export requests, one after the other, are the request with the items of both.
     ///
     /// True where the request is nothing but a repeated field. A profiles request also holds the

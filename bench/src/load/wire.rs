@@ -7,9 +7,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, TE};
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::rc::Rc;
+use tailrace_codec::Rope;
 use tailrace_codec::compress::{CompressError, Compressor, Encoding, Level};
 use tailrace_codec::grpc::Prefix;
-use tailrace_codec::{Rope, Signal};
 use tailrace_engine::exchange::{AttemptHead, Framing};
 use tailrace_engine::net::client;
 
@@ -125,9 +125,9 @@ fn head(plan: &Plan) -> Result<AttemptHead, InvalidUri> {
         headers.insert(name, HeaderValue::from_static(token));
     }
     let path = match wire.protocol {
-        Protocol::Grpc => grpc_path(plan.spec.signal).to_owned(),
+        Protocol::Grpc => plan.spec.signal.grpc_path().to_owned(),
         Protocol::HttpProtobuf | Protocol::HttpJson => {
-            format!("{}{}", target.path, http_path(plan.spec.signal))
+            format!("{}{}", target.path, plan.spec.signal.http_path())
         }
     };
     let uri = Uri::try_from(format!("http://{}{path}", target.authority))?;
@@ -145,27 +145,4 @@ fn head(plan: &Plan) -> Result<AttemptHead, InvalidUri> {
             Protocol::HttpProtobuf | Protocol::HttpJson => Framing::Plain,
         },
     })
-}
-
-/// Source: the `service` definitions of
-/// <https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto/collector>
-const fn grpc_path(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        Signal::Profiles => {
-            "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-        }
-    }
-}
-
-/// Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>
-const fn http_path(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "/v1/traces",
-        Signal::Metrics => "/v1/metrics",
-        Signal::Logs => "/v1/logs",
-        Signal::Profiles => "/v1development/profiles",
-    }
 }

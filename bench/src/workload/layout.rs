@@ -10,7 +10,7 @@
 
 use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
 use tailrace_codec::Signal;
-use tailrace_codec::field::{Fields, Malformed};
+use tailrace_codec::field::{Fields, Malformed, each};
 use tailrace_codec::otlp::fields::{
     DATA_POINTS, ENTRY_SCOPES, METRIC_DATA, REQUEST_RESOURCES, SCOPE_ENTRY_ITEMS,
 };
@@ -120,20 +120,6 @@ fn each_point<'a>(
                 visit(Kind::Point(field.number), point)
             })?;
         }
-    }
-    Ok(())
-}
-
-/// Shows the content of each field `number` of a message, in order.
-#[inline]
-pub fn each<'a>(
-    message: Cursor<'a>,
-    number: u32,
-    mut visit: impl FnMut(Cursor<'a>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    let mut fields = Fields::new(message);
-    while let Some(field) = fields.next_of(|found| found == number) {
-        visit(field?.content()?)?;
     }
     Ok(())
 }

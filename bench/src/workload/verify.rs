@@ -1,7 +1,7 @@
 //! What arrived: each item's number, and whether it is the item that was sent.
 
-use super::layout::{ITEM_LEN, ITEM_PREFIX, Kind, Role, check, each, each_item, share};
-use tailrace_codec::field::{Fields, Malformed, Value};
+use super::layout::{ITEM_LEN, ITEM_PREFIX, Kind, Role, check, each_item, share};
+use tailrace_codec::field::{Fields, Malformed, Value, each};
 use tailrace_codec::otlp::attribute;
 use tailrace_codec::otlp::fields::{ENTRY_RESOURCE, REQUEST_RESOURCES, RESOURCE_ATTRIBUTES};
 use tailrace_codec::rope::Cursor;

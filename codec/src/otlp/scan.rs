@@ -5,7 +5,7 @@ use super::fields::{
     DATA_POINTS, ENTRY_SCOPES, METRIC_DATA, PROFILE_SAMPLES, REQUEST_RESOURCES, SCOPE_ENTRY_ITEMS,
 };
 use crate::Rope;
-use crate::field::{Fields, Malformed};
+use crate::field::{Fields, Malformed, each};
 use crate::rope::Cursor;
 
 /// What a request holds.
@@ -87,18 +87,4 @@ fn count(message: Cursor<'_>, number: u32) -> Result<u64, Malformed> {
             None => return Ok(n),
         }
     }
-}
-
-/// Shows the content of each field `number` of a message, in order.
-#[inline]
-fn each<'a>(
-    message: Cursor<'a>,
-    number: u32,
-    mut visit: impl FnMut(Cursor<'a>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    let mut fields = Fields::new(message);
-    while let Some(field) = fields.next_of(|found| found == number) {
-        visit(field?.content()?)?;
-    }
-    Ok(())
 }

@@ -14,7 +14,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, TE, USER_AG
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use std::time::Duration;
-use tailrace_codec::Signal;
 use tailrace_codec::compress::{Encoding, Level};
 
 const AGENT: &str = concat!("tailrace/", env!("CARGO_PKG_VERSION"));
@@ -63,7 +62,7 @@ pub(super) fn grpc(
             balancer: config.balancer,
             connections: config.connections,
             streams_max: u32::MAX,
-            uri: uri(&config.authority, grpc_path(lane.signal)),
+            uri: uri(&config.authority, lane.signal.grpc_path()),
             headers,
             format: Format::GrpcProtobuf,
             encoding,
@@ -226,15 +225,4 @@ fn uri(authority: &str, path: &str) -> Uri {
         .authority(authority)
         .path_and_query(path.clone());
     uri.build().unwrap_or_else(|_| Uri::from(path))
-}
-
-const fn grpc_path(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        Signal::Profiles => {
-            "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-        }
-    }
 }

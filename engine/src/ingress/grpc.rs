@@ -82,13 +82,9 @@ fn signal(path: &str, receiver: &Receiver) -> Result<Signal, Box<Reply>> {
     }
 }
 
-const fn service(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService",
-        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService",
-        Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService",
-        Signal::Profiles => "opentelemetry.proto.collector.profiles.v1development.ProfilesService",
-    }
+fn service(signal: Signal) -> &'static str {
+    let path = signal.grpc_path();
+    path.trim_start_matches('/').trim_end_matches("/Export")
 }
 
 /// Errors: UNIMPLEMENTED with what is accepted, as the gRPC compression document demands.

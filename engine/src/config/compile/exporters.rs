@@ -170,15 +170,11 @@ fn http(
     consumers: u32,
     reader: &mut Reader,
 ) -> Option<Box<OtlpHttpConfig>> {
-    let (key, whole, path) = match signal {
-        Signal::Traces => ("traces_endpoint", &exporter.traces_endpoint, "v1/traces"),
-        Signal::Metrics => ("metrics_endpoint", &exporter.metrics_endpoint, "v1/metrics"),
-        Signal::Logs => ("logs_endpoint", &exporter.logs_endpoint, "v1/logs"),
-        Signal::Profiles => (
-            "profiles_endpoint",
-            &exporter.profiles_endpoint,
-            "v1development/profiles",
-        ),
+    let (key, whole) = match signal {
+        Signal::Traces => ("traces_endpoint", &exporter.traces_endpoint),
+        Signal::Metrics => ("metrics_endpoint", &exporter.metrics_endpoint),
+        Signal::Logs => ("logs_endpoint", &exporter.logs_endpoint),
+        Signal::Profiles => ("profiles_endpoint", &exporter.profiles_endpoint),
     };
     let url = match (whole, &exporter.endpoint) {
         (Endpoint(whole), _) if !whole.is_empty() => whole.clone(),
@@ -187,7 +183,10 @@ fn http(
             reader.rule(key, rule);
             return None;
         }
-        (_, Endpoint(base)) => format!("{}/{path}", base.strip_suffix('/').unwrap_or(base)),
+        (_, Endpoint(base)) => {
+            let base = base.strip_suffix('/').unwrap_or(base);
+            format!("{base}{}", signal.http_path())
+        }
     };
     let target = endpoint::http(&url).ok()?;
     let client = &exporter.client;
