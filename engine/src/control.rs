@@ -25,6 +25,7 @@ use crate::units::{LaneId, ShardId};
 use admin::Admin;
 use names::Names;
 use std::future::poll_fn;
+use std::mem;
 use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -178,8 +179,7 @@ impl Control {
                 self.count(query, shard, counters, at);
             }
             Report::Drained { shard } => {
-                self.shards[shard.index()].drained = true;
-                self.close_when_drained();
+                self.handle_drained(shard);
             }
             Report::Stopped {
                 shard,
@@ -195,17 +195,16 @@ impl Control {
                 for query in open {
                     self.count(query, shard, counters.clone(), at);
                 }
-                let link = &mut self.shards[shard.index()];
-                link.last = Some((counters, at));
-                link.drained = true;
-                self.close_when_drained();
+                self.shards[shard.index()].last = Some((counters, at));
+                self.handle_drained(shard);
             }
         }
     }
 
     /// A shard serves the others until all are drained: only then nothing can come any more.
-    fn close_when_drained(&self) {
-        if self.shards.iter().all(|shard| shard.drained) {
+    fn handle_drained(&mut self, shard: ShardId) {
+        let first = !mem::replace(&mut self.shards[shard.index()].drained, true);
+        if first && self.shards.iter().all(|shard| shard.drained) {
             for shard in &self.shards {
                 let _ = shard.orders.send(Order::Close);
             }
