@@ -21,7 +21,7 @@ pub use messages::{Order, PEER_SLOTS, PeerMessage, Peers, Report, ShardPlan};
 use crate::exchange::{Address, ClientCommand, ServerCommand};
 use crate::net::{Clock, Mailbox, client, server};
 use crate::pipeline::Pipeline;
-use crate::runtime::{Acceptor, Consumer, Socket, Timer, now, spawn, thread_cpu_time};
+use crate::runtime::{Acceptor, Consumer, Socket, Timer, now, spawn, thread_busy_time};
 use crate::telemetry::{Busy, Counters};
 use crate::time::Instant;
 use crate::units::{ConnectionId, ListenerId, ShardId};
@@ -38,6 +38,9 @@ use writers::Writers;
 /// Messages taken from one ring in one turn: the rest waits for the next, so that a busy peer does
 /// not keep this shard's connections from being served.
 const MESSAGES_PER_TURN: usize = 64;
+
+/// Below this many thousandths of its time a shard is at rest: less than waking it costs.
+const RESTING: u32 = 10;
 
 /// How often the shards tell each other how busy they are.
 const BUSY_PERIOD: Duration = Duration::from_millis(100);
@@ -58,7 +61,7 @@ struct State {
     peers: Peers,
     writers: RefCell<Writers>,
     busy: Cell<Busy>,
-    /// When the shard's processor time was last read, and what it was.
+    /// When the thread's busy time was last read, and what it was.
     measured: Cell<(Instant, Duration)>,
     /// The shard's own task, and whether it has been woken since its last turn.
     waker: RefCell<Option<Waker>>,
@@ -97,7 +100,7 @@ impl Shard {
             peers: plan.peers,
             writers,
             busy: Cell::new(Busy::new(now())),
-            measured: Cell::new((now(), thread_cpu_time())),
+            measured: Cell::new((now(), thread_busy_time())),
             waker: RefCell::default(),
             stop: Cell::default(),
             dropped_items: Cell::new(0),
@@ -210,11 +213,13 @@ impl Shard {
         }
     }
 
-    /// While there is work the shards compare how busy they are; at rest nothing wakes them.
+    /// While there is work the shards compare how busy they are. At rest nothing wakes them, once
+    /// they have said that they rest: the others would go by what was last said.
     fn next_timeout(&self, next_busy: Instant) -> Instant {
         let pipeline = self.0.pipeline.borrow();
-        let working = self.0.peers.are_many() && !pipeline.is_idle();
-        let busy = working.then_some(next_busy);
+        let peers = &self.0.peers;
+        let rests = pipeline.is_idle() && peers.busy(self.0.id) < RESTING;
+        let busy = (peers.are_many() && !rests).then_some(next_busy);
         let stop = self.0.stop.get().next_timeout();
         let timeouts = [pipeline.next_timeout(), busy, stop];
         timeouts
@@ -231,10 +236,11 @@ impl Shard {
         self.0.pipeline.borrow_mut().handle_busy(&all);
     }
 
-    /// The thread's processor time as a share of the time since the last measure, in thousandths:
-    /// what connections' tasks use counts as well as the shard's own turns.
+    /// The thread's busy time as a share of the time since the last measure, in thousandths. What
+    /// connections' tasks use counts as well as the shard's own turns, and so does what other
+    /// processes take from a shard that has work: it has no time for more, however little it ran.
     fn measure_busy(&self, now: Instant) -> u32 {
-        let used = thread_cpu_time();
+        let used = thread_busy_time();
         let (last, last_used) = self.0.measured.replace((now, used));
         let worked = used.saturating_sub(last_used).min(now - last);
         let mut busy = self.0.busy.get();

@@ -2,6 +2,7 @@
 
 use super::RuntimeKind;
 use super::bell::BellRoom;
+use super::processor::bind_to_processor;
 use super::task::{self, Tasks};
 use super::timer::Timers;
 use super::{epoll, uring};
@@ -158,22 +159,6 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message")
         .to_owned()
-}
-
-/// Binds the calling thread to processor `cpu`.
-pub fn bind_to_processor(cpu: usize) -> io::Result<()> {
-    // SAFETY: an all-zero `cpu_set_t` is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    if cpu >= 8 * size_of::<libc::cpu_set_t>() {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    }
-    // SAFETY: `cpu` was checked to lie within the set.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: 0 names the calling thread; `set` is valid for its own size and only read.
-    match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 impl fmt::Display for RunError {

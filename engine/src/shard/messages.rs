@@ -150,6 +150,12 @@ impl Peers {
         ShardId(least.map_or(0, |(shard, _)| shard))
     }
 
+    /// How busy a shard was when it last said so, in thousandths.
+    pub fn busy(&self, shard: ShardId) -> u32 {
+        let slot = self.busy.get(shard.index());
+        slot.map_or(0, |slot| slot.load(Ordering::Relaxed))
+    }
+
     pub fn report(&self, report: Report) {
         // Without a control thread there is nobody to tell, and the shard is about to end.
         let _ = self.reports.send(report);

@@ -285,12 +285,13 @@ impl Snapshot {
                 family.sample(&[("shard", &index.to_string())], value(shard));
             }
         }
-        let help = "Share of the last second in which the shard worked.";
+        let help =
+            "Share of the last second in which the shard worked or waited for its processor.";
         let mut family = page.family("otelcol_shard_busy_ratio", help, Kind::Gauge);
         for (index, (_, ratio)) in self.shards.iter().enumerate() {
             family.sample(&[("shard", &index.to_string())], ratio);
         }
-        let help = "Time the shard has worked, in seconds.";
+        let help = "Time the shard has worked or waited for its processor, in seconds.";
         let mut family = page.family("otelcol_shard_busy", help, Kind::Counter);
         for (index, (shard, _)) in self.shards.iter().enumerate() {
             let seconds = shard.busy.total().as_secs_f64();
