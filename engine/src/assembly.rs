@@ -92,7 +92,7 @@ fn lane_settings(
     limits: &ShardLimits,
 ) -> LaneSettings {
     // Profiles are not merged: each request carries a dictionary that its samples point into.
-    let merges = lane.signal != Signal::Profiles;
+    let merges = lane.signal.merges_by_concatenation();
     let batching = lane
         .batch
         .as_ref()

@@ -72,10 +72,10 @@ pub struct Paths {
 impl Default for Paths {
     fn default() -> Self {
         Self {
-            traces: "/v1/traces".into(),
-            metrics: "/v1/metrics".into(),
-            logs: "/v1/logs".into(),
-            profiles: "/v1development/profiles".into(),
+            traces: Signal::Traces.http_path().into(),
+            metrics: Signal::Metrics.http_path().into(),
+            logs: Signal::Logs.http_path().into(),
+            profiles: Signal::Profiles.http_path().into(),
         }
     }
 }
@@ -121,6 +121,13 @@ pub struct Ingress {
     pub timeout: Option<Duration>,
     /// How to answer.
     pub reply: ReplyKind,
+}
+
+impl Ingress {
+    /// Whether a payload will be as long as its body: neither inflated nor converted.
+    pub fn is_stored_as_received(&self) -> bool {
+        self.encoding == Encoding::Identity && self.content == Content::Protobuf
+    }
 }
 
 /// Decides on a request from its headers.

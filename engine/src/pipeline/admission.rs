@@ -15,8 +15,10 @@ use tailrace_codec::Signal;
 /// What a lane needs for a part that waits in it. Twice its size: the queue doubles when it grows.
 const PART_BYTES: u64 = 2 * size_of::<Part>() as u64;
 
-/// What a shard that is stopping tells its senders: the time a restart takes.
-const RESTART_DELAY: Duration = Duration::from_secs(5);
+/// What a shard that is stopping tells its senders: to come again after the time a restart takes.
+const SHUTTING_DOWN: Refusal = Refusal::ShuttingDown {
+    retry_after: Duration::from_secs(5),
+};
 
 impl Pipeline {
     /// A connection was accepted: gives it windows from free credit, or refuses it.
@@ -52,13 +54,10 @@ impl Pipeline {
             }
         };
         if self.stopping.is_some() {
-            let refusal = Refusal::ShuttingDown {
-                retry_after: RESTART_DELAY,
-            };
-            return self.refuse_head(head.listener, &ingress, &refusal);
+            return self.refuse_head(head.listener, &ingress, &SHUTTING_DOWN);
         }
         // A queue without room for anything refuses before the body is read.
-        if let Some(refusal) = self.full_for_any(head.listener, ingress.signal, now) {
+        if let Some(refusal) = self.full_for(head.listener, ingress.signal, Size::LEAST, now) {
             return self.refuse_head(head.listener, &ingress, &refusal);
         }
         ingress.metadata = ingress
@@ -102,32 +101,35 @@ impl Pipeline {
             .receiver
             .message_max;
         let total = request.reserved.saturating_add(bytes);
-        let refusal = if total > limit {
-            Refusal::TooLarge {
-                bytes: total,
-                limit,
-            }
-        } else {
-            match self.credit.take(bytes) {
-                Ok(()) => {
-                    request.reserved += bytes;
-                    return Answer::Granted;
-                }
-                Err(short) => Refusal::Memory {
-                    retry_after: self.delay(short.bytes, now),
-                },
-            }
+        if total > limit {
+            let bytes = total;
+            let refusal = Refusal::TooLarge { bytes, limit };
+            return Answer::Refused(self.refuse_and_forget(id, &refusal));
+        }
+        // What is stored as it comes needs as much room in a queue as it needs here.
+        let (listener, signal) = (request.listener, request.ingress.signal);
+        let least = Size {
+            bytes: total,
+            ..Size::LEAST
         };
-        Answer::Refused(self.refuse_and_forget(id, &refusal))
+        if request.ingress.is_stored_as_received()
+            && let Some(refusal) = self.full_for(listener, signal, least, now)
+        {
+            return Answer::Refused(self.refuse_and_forget(id, &refusal));
+        }
+        if let Err(short) = self.credit.take(bytes) {
+            let retry_after = self.delay(short.bytes, now);
+            let refusal = Refusal::Memory { retry_after };
+            return Answer::Refused(self.refuse_and_forget(id, &refusal));
+        }
+        self.requests[id].reserved += bytes;
+        Answer::Granted
     }
 
     /// A request's body is complete.
     pub fn handle_complete(&mut self, id: RequestId, body: Body, now: Instant) -> Option<Reply> {
         if self.given_up {
-            let refusal = Refusal::ShuttingDown {
-                retry_after: RESTART_DELAY,
-            };
-            return Some(self.refuse_and_forget(id, &refusal));
+            return Some(self.refuse_and_forget(id, &SHUTTING_DOWN));
         }
         let message = match self.read(id, body, now) {
             Ok(message) => message,
@@ -157,12 +159,9 @@ impl Pipeline {
 
     /// Turns away who waits for room: there will be none.
     pub(super) fn refuse_blocked(&mut self) {
-        let refusal = Refusal::ShuttingDown {
-            retry_after: RESTART_DELAY,
-        };
         while let Some(id) = self.blocked.pop() {
             let connection = self.requests[id].connection;
-            let reply = self.refuse_and_forget(id, &refusal);
+            let reply = self.refuse_and_forget(id, &SHUTTING_DOWN);
             self.reply(connection, id, reply);
         }
     }
@@ -290,13 +289,19 @@ impl Pipeline {
         Some(self.full_lane(full, now))
     }
 
-    /// The refusal of the first lane on the route that has no room whatever the request holds, and
-    /// does not let its sender wait.
-    fn full_for_any(&self, listener: ListenerId, signal: Signal, now: Instant) -> Option<Refusal> {
+    /// The refusal of the first lane on the route that has no room for a request of at least this
+    /// size, and does not let its sender wait.
+    fn full_for(
+        &self,
+        listener: ListenerId,
+        signal: Signal,
+        least: Size,
+        now: Instant,
+    ) -> Option<Refusal> {
         let route = self.settings.listeners[listener.index()].route(signal);
         let lanes = route.iter().map(|lane| &self.lanes[lane.index()]);
         let mut refusing = lanes.filter(|lane| !lane.settings().queue.block_on_overflow);
-        let full = refusing.find(|lane| !lane.has_room(Size::LEAST))?;
+        let full = refusing.find(|lane| !lane.has_room(least))?;
         Some(self.full_lane(full, now))
     }
 

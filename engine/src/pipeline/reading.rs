@@ -19,7 +19,7 @@ pub(super) struct Message {
     pub(super) body: Rope,
     pub(super) items: u64,
     /// The memory its slices keep (bytes).
-    pub pinned: u64,
+    pub(super) pinned: u64,
     pub(super) deadline: Instant,
 }
 
@@ -69,31 +69,36 @@ impl Pipeline {
         }
         let scan = otlp::scan(signal, &message)
             .map_err(|malformed| Refusal::Malformed(Fault::Protobuf(malformed)))?;
-        // What was inflated, converted or copied lies in memory of its own length.
-        let is_own = encoding != Encoding::Identity
-            || content == Content::Json
-            || message.len() < pool::SMALL;
-        let pinned = match is_own {
-            true => message.len() as u64,
-            false => pinned_bytes(&message),
+        // What was inflated or converted lies in memory of its own length.
+        let is_own = encoding != Encoding::Identity || content == Content::Json;
+        let (body, pinned) = if message.len() < pool::SMALL {
+            let bytes = message.len() as u64;
+            (self.compact(id, signal, message, is_own), bytes)
+        } else if is_own {
+            let bytes = message.len() as u64;
+            (message, bytes)
+        } else {
+            let pinned = pinned_bytes(&message);
+            (message, pinned)
         };
         Ok(Message {
-            pinned,
             signal,
-            body: self.compact(id, signal, message),
+            body,
             items: scan.items,
+            pinned,
             deadline,
         })
     }
 
-    /// A small message without the buffer it was read into, which is many times as large.
-    fn compact(&mut self, id: RequestId, signal: Signal, message: Rope) -> Rope {
-        if message.len() >= pool::SMALL {
-            return message;
-        }
+    /// A small message without the buffer it was read into, which is many times as large, and
+    /// without what an allocator rounds up.
+    fn compact(&mut self, id: RequestId, signal: Signal, message: Rope, is_own: bool) -> Rope {
         let request = &self.requests[id];
         if request.ingress.metadata.is_some() {
             // Batches of different tenants leave in no common order: memory of its own.
+            if is_own {
+                return message;
+            }
             let mut bytes = vec![0; message.len()];
             message.copy_to_slice(&mut bytes);
             return bytes.into();

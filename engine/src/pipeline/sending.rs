@@ -22,9 +22,7 @@ pub(super) struct InFlight {
     items: ItemCount,
     /// As long as its body went on the wire.
     wire_bytes: u64,
-    /// Whether this shard's outlet sends it.
-    sent_here: bool,
-    /// The shard that sends it, if it is another.
+    /// The shard that sends it, where it is another.
     given_to: Option<ShardId>,
 }
 
@@ -60,19 +58,13 @@ impl Pipeline {
 
     fn dispatch(&mut self, lane: LaneId, batch: BatchId, now: Instant) {
         let parcel = self.parcel(lane, batch);
-        let home = self.settings.homes[lane.index()];
-        // A shard that is stopping sends for itself: its peers may have ended already.
-        let peer = || {
-            let stopping = self.stopping.is_some();
-            if stopping {
-                None
-            } else {
-                self.balance.next_peer()
+        let to = match self.settings.homes[lane.index()] {
+            Some(home) => Some(home).filter(|home| *home != self.shard),
+            None => {
+                let peer = self.balance.next_peer();
+                peer.filter(|peer| self.may_hand_over(*peer))
             }
         };
-        let peer = home.is_none().then(peer).flatten();
-        let peer = peer.filter(|peer| self.may_hand_over(*peer));
-        let to = home.or(peer).filter(|to| *to != self.shard);
         let attempt = self.track(lane, Origin::Own(batch), &parcel);
         match to {
             Some(to) => {
@@ -92,7 +84,8 @@ impl Pipeline {
         }
     }
 
-    /// Sends a parcel for another shard.
+    /// Sends a parcel for another shard, or hands it back where this one has closed its
+    /// connections.
     pub fn handle_parcel(
         &mut self,
         from: ShardId,
@@ -101,6 +94,17 @@ impl Pipeline {
         parcel: Parcel,
         now: Instant,
     ) {
+        if self.given_up {
+            // Tracked, it could stand where an attempt stood whose verdict is still to come.
+            let wire_bytes = parcel.body.len() as u64;
+            self.outputs.push_back(Output::HandBack {
+                to: from,
+                attempt,
+                conclusion: Conclusion::Unsent,
+                wire_bytes,
+            });
+            return;
+        }
         let own = self.track(
             lane,
             Origin::Peer {
@@ -122,7 +126,7 @@ impl Pipeline {
     ) {
         if let Some(in_flight) = self.attempts.get_mut(attempt.index()) {
             in_flight.wire_bytes = wire_bytes;
-            if let Some(shard) = in_flight.given_to.take() {
+            if let Some(shard) = in_flight.given_to {
                 self.handed_over[shard.index()] -= 1;
             }
             self.conclude(attempt, conclusion, now);
@@ -260,13 +264,11 @@ impl Pipeline {
     }
 
     fn send(&mut self, lane: LaneId, attempt: AttemptId, parcel: Parcel, now: Instant) {
-        let in_flight = &mut self.attempts[attempt.index()];
-        in_flight.sent_here = true;
         let outlet = &mut self.outlets[lane.index()];
         match outlet.send(attempt, parcel, &mut self.outgoing, now) {
             Sent::Queued => {}
             Sent::OnItsWay { wire_bytes } => {
-                in_flight.wire_bytes = wire_bytes;
+                self.attempts[attempt.index()].wire_bytes = wire_bytes;
                 self.collect(lane.index(), now);
             }
             Sent::Append(bytes) => {
@@ -293,7 +295,7 @@ impl Pipeline {
             lane,
             origin,
             wire_bytes,
-            sent_here,
+            given_to,
             ..
         } = in_flight;
         match origin {
@@ -318,7 +320,9 @@ impl Pipeline {
                 });
             }
         }
-        if sent_here && let Some((next, parcel)) = self.outlets[lane.index()].next_in_window() {
+        if given_to.is_none()
+            && let Some((next, parcel)) = self.outlets[lane.index()].next_in_window()
+        {
             self.send(lane, next, parcel, now);
         }
     }
@@ -424,7 +428,6 @@ impl Pipeline {
             origin,
             items,
             wire_bytes,
-            sent_here: false,
             given_to: None,
         };
         let index = self.attempts.insert(in_flight);

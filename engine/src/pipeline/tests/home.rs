@@ -65,6 +65,21 @@ fn what_another_shard_still_has_is_given_up_at_the_end_and_its_late_verdict_is_n
 }
 
 #[test]
+fn what_comes_from_a_peer_after_the_end_goes_back_and_takes_nobodys_place() {
+    let mut world = away(1000);
+    world.request(&["own"]);
+    world.turn();
+    world.pipeline.stop(world.now);
+    world.pipeline.abandon_all(world.now);
+    world.parcel(77, &["theirs"]);
+    let late = world.given[0];
+    world.hand_back(late, DELIVERED);
+    assert_eq!(world.handed_back, [77], "once, and not as delivered");
+    assert!(world.sent.is_empty());
+    assert!(world.pipeline.is_idle());
+}
+
+#[test]
 fn a_shard_that_is_stopping_still_sends_for_the_others() {
     let mut world = World::new(vec![lane()]);
     world.pipeline.stop(world.now);

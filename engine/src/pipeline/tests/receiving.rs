@@ -101,3 +101,25 @@ fn memory_refuses_and_a_giant_fails() {
     world.request(&[&name]);
     assert_eq!(counted(&world), ([0, 0, 0], [0, 0, 1]), "over the limit");
 }
+
+#[test]
+fn a_length_that_no_queue_has_room_for_is_refused_before_the_body() {
+    let by_bytes = LaneSettings {
+        queue: QueueLimit {
+            sizer: Sizer::Bytes,
+            max: 100,
+            bytes_max: u64::MAX,
+            block_on_overflow: false,
+        },
+        ..lane()
+    };
+    let mut world = World::new(vec![by_bytes]);
+    world.script = Box::new(|_, _| None);
+    world.request(&["a"]);
+    assert!(world.begin(10, &[]).is_ok(), "there is room for this");
+    let (_, reply) = world.begin(99, &[]).expect_err("not for this");
+    assert_eq!(code(Some(&reply)), Some(Code::Unavailable));
+    assert_eq!(counted(&world).1, [1, 1, 0]);
+    let gzip = [("grpc-encoding", "gzip")];
+    assert!(world.begin(99, &gzip).is_ok(), "nobody knows its length");
+}
