@@ -1,4 +1,5 @@
-//! A backend that checks every item: takes OTLP/gRPC traces, remembers which numbers arrived.
+//! A backend that checks every item: takes OTLP/gRPC traces, plain or gzip, and remembers which
+//! numbers arrived.
 
 use crate::ids::IdSet;
 use crate::workload;
@@ -10,8 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
-use tailrace_codec::Signal;
+use tailrace_codec::compress::{Decompressor, Encoding};
 use tailrace_codec::grpc::Code;
+use tailrace_codec::{Rope, Signal};
 use tailrace_engine::exchange::{
     Address, Admission, Body, Credit, Framing, GrpcReply, Inbound, Reply, RequestHead,
     ServerCommand, Terms, Windows,
@@ -32,6 +34,9 @@ pub struct Received {
     pub duplicate_items: u64,
     pub corrupt_items: u64,
 }
+
+/// The longest message, in bytes.
+const MESSAGE_MAX: usize = 64 << 20;
 
 /// How a sink behaves.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +77,7 @@ impl Sink {
         let state = State {
             manner,
             received: RefCell::default(),
+            decompressor: RefCell::new(Decompressor::new()),
             items: Arc::clone(&items),
             frozen: Arc::clone(&frozen),
             next: Cell::new(0),
@@ -159,12 +165,23 @@ struct Backend(Rc<State>);
 struct State {
     manner: Manner,
     received: RefCell<Received>,
+    decompressor: RefCell<Decompressor>,
     items: Arc<AtomicU64>,
     frozen: Arc<AtomicBool>,
     next: Cell<u32>,
 }
 
 impl State {
+    /// The message as it was before compression.
+    fn plain(&self, body: Body) -> Option<Rope> {
+        if !body.compressed {
+            return Some(body.message);
+        }
+        let mut decompressor = self.decompressor.borrow_mut();
+        let inflated = decompressor.inflate(Encoding::Gzip, &body.message, MESSAGE_MAX, |_| true);
+        inflated.ok()
+    }
+
     fn next(&self) -> u32 {
         let next = self.next.get();
         self.next.set(next.wrapping_add(1));
@@ -200,11 +217,14 @@ impl Inbound for Backend {
     }
 
     fn complete(&self, _: RequestId, body: Body) -> Option<Reply> {
+        let Some(message) = self.0.plain(body) else {
+            return Some(reply(Code::InvalidArgument));
+        };
         let mut received = self.0.received.borrow_mut();
         received.requests += 1;
-        received.bytes += body.message.len() as u64;
+        received.bytes += message.len() as u64;
         let mut items = 0;
-        let result = workload::items(Signal::Traces, &body.message, |item| {
+        let result = workload::items(Signal::Traces, &message, |item| {
             items += 1;
             match item.id {
                 Some(id) if item.intact => {
@@ -214,20 +234,27 @@ impl Inbound for Backend {
             }
         });
         self.0.items.fetch_add(items, Ordering::Relaxed);
-        let (code, body) = match result {
-            Ok(()) => (Code::Ok, Bytes::from_static(&[0; 5])),
-            Err(_) => (Code::InvalidArgument, Bytes::new()),
-        };
         if self.0.frozen.load(Ordering::Relaxed) {
             return None;
         }
-        Some(Reply::Grpc(GrpcReply {
-            code,
-            message: String::new(),
-            details: Bytes::new(),
-            body,
+        Some(reply(match result {
+            Ok(()) => Code::Ok,
+            Err(_) => Code::InvalidArgument,
         }))
     }
 
     fn abandon(&self, _: RequestId) {}
+}
+
+fn reply(code: Code) -> Reply {
+    let body = match code {
+        Code::Ok => Bytes::from_static(&[0; 5]),
+        _ => Bytes::new(),
+    };
+    Reply::Grpc(GrpcReply {
+        code,
+        message: String::new(),
+        details: Bytes::new(),
+        body,
+    })
 }

@@ -109,6 +109,7 @@ impl Variant {
             shards: 1,
             core: Some(lab.core),
             frame: frame.0,
+            compression: "none",
             sending_queue: "      wait_for_result: true\n      num_consumers: 64",
         };
         Ok(Self {

@@ -19,6 +19,7 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
             shards: 2,
             core: None,
             frame: 1 << 20,
+            compression: "none",
             sending_queue: "      queue_size: 1000",
         };
         let rig = Rig::start(lab, &build)?;

@@ -49,6 +49,7 @@ fn queue(lab: &Lab, runtime: RuntimeKind, fate: Fate) -> io::Result<Vec<Figure>>
             shards: 1,
             core: Some(lab.core),
             frame: 1 << 20,
+            compression: "none",
             sending_queue: "      queue_size: 100000",
         };
         let mut rig = Rig::start(lab, &build)?;

@@ -43,6 +43,8 @@ pub struct Build {
     pub core: Option<usize>,
     /// Of the sink, in bytes.
     pub frame: u32,
+    /// The exporter's.
+    pub compression: &'static str,
     /// YAML of the exporter's `sending_queue`, indented by six.
     pub sending_queue: &'static str,
 }
@@ -195,7 +197,11 @@ fn nobody() -> io::Result<SocketAddr> {
 }
 
 fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
-    let Build { sending_queue, .. } = build;
+    let Build {
+        compression,
+        sending_queue,
+        ..
+    } = build;
     format!(
         "receivers:
   otlp:
@@ -205,7 +211,7 @@ fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
 exporters:
   otlp_grpc:
     endpoint: http://{backend}
-    compression: none
+    compression: {compression}
     timeout: 600s
     sending_queue:
 {sending_queue}
