@@ -125,6 +125,8 @@ pub struct Pipeline {
     balance: Balance,
     /// By shard: the batches it was given and has not handed back.
     handed_over: Vec<usize>,
+    /// Batches given to other shards since the start.
+    batches_given: u64,
     drain_rate: DrainRate,
     random: Random,
     decompressor: Decompressor,
@@ -190,6 +192,7 @@ impl Pipeline {
             blocked: Blocked::default(),
             balance: Balance::default(),
             handed_over: Vec::new(),
+            batches_given: 0,
             drain_rate: DrainRate::default(),
             random: Random::new(seed),
             decompressor: Decompressor::new(),
@@ -300,6 +303,7 @@ impl Pipeline {
         counters.shard.buffered_bytes_max = self.credit.capacity();
         counters.shard.connections_in = self.incoming.len() as u64;
         counters.shard.connections_out = self.outgoing.len() as u64;
+        counters.shard.batches_given = self.batches_given;
         counters
     }
 

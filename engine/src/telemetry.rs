@@ -106,7 +106,7 @@ impl ReceiverCounters {
     }
 }
 
-/// What belongs to the shard as a whole. Gauges but for `busy`.
+/// What belongs to the shard as a whole. Gauges but for `busy` and `batches_given`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ShardCounters {
     pub busy: Busy,
@@ -115,4 +115,6 @@ pub struct ShardCounters {
     pub buffered_bytes_max: u64,
     pub connections_in: u64,
     pub connections_out: u64,
+    /// Batches that another shard was given to send.
+    pub batches_given: u64,
 }

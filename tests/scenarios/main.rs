@@ -10,6 +10,7 @@ mod file_exporter;
 mod forward_grpc;
 mod forward_http;
 mod half_received;
+mod ipv6;
 mod ledger;
 mod load;
 mod metrics_and_health;
@@ -21,6 +22,7 @@ mod refusals;
 mod retry_after;
 mod sandboxed;
 mod shutdown_drains;
+mod skewed;
 mod too_large_split;
 mod unix_sockets;
 

@@ -72,6 +72,7 @@ impl Pipeline {
                 let shards = self.handed_over.len().max(to.index() + 1);
                 self.handed_over.resize(shards, 0);
                 self.handed_over[to.index()] += 1;
+                self.batches_given += 1;
                 self.attempts[attempt.index()].given_to = Some(to);
                 self.outputs.push_back(Output::HandOver {
                     to,

@@ -297,6 +297,11 @@ impl Snapshot {
             let seconds = shard.busy.total().as_secs_f64();
             family.sample(&[("shard", &index.to_string())], seconds);
         }
+        let help = "Batches that the shard gave to another one to send.";
+        let mut family = page.family("otelcol_shard_batches_given", help, Kind::Counter);
+        for (index, (shard, _)) in self.shards.iter().enumerate() {
+            family.sample(&[("shard", &index.to_string())], shard.batches_given);
+        }
     }
 
     fn process(&self, page: &mut Page) {
