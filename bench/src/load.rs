@@ -28,18 +28,16 @@ pub use plan::{Plan, Protocol, Retry, Target, Version, Wire};
 use self::dispatch::Fate;
 use self::statistics::{Second, Statistics};
 use crate::ids::IdSet;
+use crate::ledger;
 use http::uri::InvalidUri;
 use std::fmt;
-use std::ops::Range;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tailrace_codec::compress::CompressError;
 use tailrace_engine::exchange::{Address, CloseReason};
 use tailrace_engine::runtime::{RunError, RuntimeKind, run};
-
-/// Told of each request that was acknowledged whole: the numbers of its items. On the load's thread.
-pub type OnAcknowledged = Box<dyn FnMut(Range<u64>) + Send>;
 
 /// What a load has done.
 #[derive(Debug)]
@@ -68,8 +66,10 @@ pub enum LoadError {
     /// Authority and path make no URI.
     Uri(InvalidUri),
     Compress(CompressError),
+    /// The ledger's disk: a load whose acknowledgements are not written down proves nothing.
+    Ledger(io::Error),
     Run(RunError),
-    Thread(std::io::Error),
+    Thread(io::Error),
     Panicked,
 }
 
@@ -88,6 +88,7 @@ impl fmt::Display for LoadError {
             }
             Self::Uri(error) => write!(f, "the endpoint makes no URI: {error}"),
             Self::Compress(error) => write!(f, "a request cannot be compressed: {error:?}"),
+            Self::Ledger(error) => write!(f, "the ledger cannot be written: {error}"),
             Self::Run(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "no thread for the load: {error}"),
             Self::Panicked => f.write_str("the load panicked"),
@@ -99,7 +100,7 @@ fn unreachable_because(f: &mut fmt::Formatter<'_>, reason: &CloseReason) -> fmt:
     match reason {
         CloseReason::Unreachable {
             os_error: Some(number),
-        } => write!(f, "{}", std::io::Error::from_raw_os_error(*number)),
+        } => write!(f, "{}", io::Error::from_raw_os_error(*number)),
         CloseReason::Unreachable { os_error: None } => f.write_str("no connection"),
         CloseReason::ConnectTimedOut => f.write_str("no answer in time"),
         CloseReason::Protocol { what } => write!(f, "it does not speak the protocol ({what})"),
@@ -118,14 +119,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends the plan. Errors: those of starting a thread; all others come from [`Self::wait`].
+    /// Sends the plan; what is acknowledged is written to the ledger. Errors: those of starting a thread; all others come from [`Self::wait`].
     ///
     /// # Panics
     /// If the plan has more than 2^31 places (connections x streams), or none.
     pub fn start(
         kind: RuntimeKind,
         plan: Plan,
-        on_acknowledged: Option<OnAcknowledged>,
+        ledger: Option<ledger::Writer>,
     ) -> Result<Self, LoadError> {
         let places = plan.connections.checked_mul(plan.streams);
         assert!(places.is_some_and(|places| places > 0 && places < 1 << 31));
@@ -133,7 +134,7 @@ impl Load {
         let shown = Arc::clone(&shared);
         let cpu = plan.cpu;
         let send = move || {
-            let sent = run(kind, cpu, || sender::send(plan, shown, on_acknowledged));
+            let sent = run(kind, cpu, || sender::send(plan, shown, ledger));
             sent.map_err(LoadError::Run)?
         };
         let thread = std::thread::Builder::new()

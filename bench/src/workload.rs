@@ -87,6 +87,11 @@ impl Workload {
         self.turn(rendered, first).fill_json(first, unix_nanos)
     }
 
+    /// The numbers and check values of the items of the request that begins with `first`, in order.
+    pub fn identities(&self, first: u64) -> impl Iterator<Item = (u64, u64)> {
+        self.turn(&self.protobuf, first).identities(first)
+    }
+
     /// By the number, not by a count of calls: a request that is sent again is the same.
     const fn turn<'a>(&self, templates: &'a [Template], first: u64) -> &'a Template {
         let request = first / self.items as u64;

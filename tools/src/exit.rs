@@ -112,7 +112,7 @@ impl Failure {
         let code = match error {
             LoadError::Unreachable { .. } => Self::UNAVAILABLE,
             LoadError::Uri(_) => Self::USAGE,
-            LoadError::Run(_) | LoadError::Thread(_) => Self::SYSTEM,
+            LoadError::Run(_) | LoadError::Thread(_) | LoadError::Ledger(_) => Self::SYSTEM,
             LoadError::Compress(_) | LoadError::Panicked => Self::SOFTWARE,
         };
         Self {

@@ -5,8 +5,10 @@ mod progress;
 use crate::exit::Failure;
 use crate::inspect::say;
 use crate::run::RuntimeArg;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tailrace_bench::ledger::{Side, Writer};
 use tailrace_bench::load::arrivals::Spacing;
 use tailrace_bench::load::report::Report;
 use tailrace_bench::load::settings::{COMPRESSIONS, Rate, SIGNALS, SPACINGS, Settings};
@@ -97,6 +99,9 @@ pub struct LoadArgs {
     /// Write throughput and latency over time to FILE: .html or .svg
     #[arg(long, value_name = "FILE", value_parser = report_file)]
     report: Option<PathBuf>,
+    /// Write each item to FILE once it has been acknowledged, for `tailrace ledger check`
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
     /// Stay on this processor
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -110,7 +115,7 @@ const EXAMPLES: &str = "Examples:
   tailrace load --endpoint 127.0.0.1:4317 --rate max --streams 16 --items 512 --json
   tailrace load --endpoint http://127.0.0.1:4318 --protocol http/json --http 1.1 --connections 8 \\
     --signal logs --rate 200req/s --arrivals poisson --compression gzip --report logs.html
-  tailrace load scenario.yaml --endpoint collector:4317 --retry=30s
+  tailrace load scenario.yaml --endpoint collector:4317 --retry=30s --ledger sent.ledger
 
 Exit code: 0; 1 nothing was acknowledged; 2 bad flags; 69 the endpoint cannot be reached;
 78 the scenario has faults.";
@@ -128,8 +133,10 @@ pub fn load(args: &LoadArgs) -> Result<(), Failure> {
         .plan()
         .map_err(Failure::usage)?;
     plan.cpu = args.cpu;
+    plan.spec.run = new_run();
     let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
-    let load = Load::start(kind, plan.clone(), None).map_err(Failure::load)?;
+    let ledger = args.ledger.as_deref().map(create).transpose()?;
+    let load = Load::start(kind, plan.clone(), ledger).map_err(Failure::load)?;
     progress::watch(&load, &plan);
     let sent = load.wait().map_err(Failure::load)?;
     let report = Report::new(&plan, &sent);
@@ -192,6 +199,16 @@ fn write(path: &Path, report: &Report) -> Result<(), Failure> {
     };
     std::fs::write(path, text)
         .map_err(|error| Failure::system(format!("{}: {error}", path.display())))
+}
+
+fn create(path: &Path) -> Result<Writer, Failure> {
+    Writer::create(path, Side::Sent)
+        .map_err(|error| Failure::system(format!("{}: {error}", path.display())))
+}
+
+/// A number that no other run has: the standard library's keys for hashes come from the system.
+fn new_run() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
 
 fn named<T: Copy>(text: &str, names: &[(&'static str, T)]) -> Result<T, String> {

@@ -40,6 +40,8 @@ pub struct PlanFigures {
     pub connections: usize,
     pub streams: usize,
     pub seed: u64,
+    /// As the resource attribute `tailrace.run` and the ledgers have it.
+    pub run: String,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -220,6 +222,7 @@ impl PlanFigures {
             connections: plan.connections,
             streams: plan.streams,
             seed: plan.seed(),
+            run: format!("{:016x}", plan.spec.run),
         }
     }
 }

@@ -5,10 +5,12 @@ use super::dispatch::{Dispatch, Outgoing, PAUSE};
 use super::plan::Plan;
 use super::statistics::{Second, Statistics};
 use super::wire::{self, Writer};
-use super::{Fate, LoadError, OnAcknowledged, Sent};
+use super::{Fate, LoadError, Sent};
 use crate::ids::IdSet;
+use crate::ledger::{self, Totals};
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -32,9 +34,12 @@ pub(super) struct Shared {
 pub(super) async fn send(
     plan: Plan,
     shared: Arc<Shared>,
-    on_acknowledged: Option<OnAcknowledged>,
+    mut ledger: Option<ledger::Writer>,
 ) -> Result<Sent, LoadError> {
     let writer = Writer::new(&plan).map_err(LoadError::Uri)?;
+    if let Some(ledger) = &mut ledger {
+        ledger.run(plan.spec.run).map_err(LoadError::Ledger)?;
+    }
     let sender = Sender(Rc::new(RefCell::new(State {
         links: (0..plan.connections)
             .map(|_| Link::Down(Instant(0)))
@@ -53,12 +58,16 @@ pub(super) async fn send(
         writer,
         plan,
         shared,
-        on_acknowledged,
+        ledger,
+        connections_lost: 0,
     })));
     sender.come_up().await?;
     let (start, cpu) = sender.0.borrow_mut().begin();
     sender.go().await?;
-    Ok(sender.0.borrow_mut().finish(start, thread_cpu_time() - cpu))
+    let mut state = sender.0.borrow_mut();
+    let sent = state.finish(start, thread_cpu_time() - cpu);
+    state.finish_ledger(&sent).map_err(LoadError::Ledger)?;
+    Ok(sent)
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +92,9 @@ struct State {
     /// Seconds that were shown.
     published: usize,
     shared: Arc<Shared>,
-    on_acknowledged: Option<OnAcknowledged>,
+    ledger: Option<ledger::Writer>,
+    /// That were up, after the run had begun.
+    connections_lost: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -241,13 +252,31 @@ impl State {
         if rejected_items > 0 {
             return;
         }
-        let range = first..first + self.writer.items() as u64;
-        let items = range.end - range.start;
-        self.acknowledged.insert_range(range.clone());
+        let items = self.writer.items() as u64;
+        self.acknowledged.insert_range(first..first + items);
         self.shared.items.fetch_add(items, Ordering::Relaxed);
-        if let Some(on_acknowledged) = &mut self.on_acknowledged {
-            on_acknowledged(range);
+        let Some(ledger) = &mut self.ledger else {
+            return;
+        };
+        let mut identities = self.writer.workload().identities(first);
+        let recorded = identities.try_for_each(|(id, check)| ledger.record(id, check, false));
+        if let Err(error) = recorded {
+            self.failure = Some(LoadError::Ledger(error));
         }
+    }
+
+    /// Every answer that was no success, and every connection that was lost, is a fault.
+    fn finish_ledger(&mut self, sent: &Sent) -> io::Result<()> {
+        let Some(ledger) = self.ledger.take() else {
+            return Ok(());
+        };
+        let requests = &sent.statistics.total.requests;
+        let faults = requests.failed + requests.retried + self.connections_lost;
+        let totals = Totals {
+            faults,
+            ..Totals::default()
+        };
+        ledger.finish(totals).map(drop)
     }
 
     fn next_timeout(&self, now: Instant) -> Instant {
@@ -335,7 +364,11 @@ impl Outbound for Sender {
     fn closed(&self, connection: ConnectionId, reason: CloseReason) {
         let mut state = self.0.borrow_mut();
         state.dispatch.handle_streams_max(connection.index(), 0);
-        state.links[connection.index()] = Link::Down(now() + PAUSE);
+        let link = &mut state.links[connection.index()];
+        let was = std::mem::replace(link, Link::Down(now() + PAUSE));
+        if state.begun && matches!(was, Link::Up(_)) {
+            state.connections_lost += 1;
+        }
         if !state.begun {
             let address: Address = state.plan.target.address.clone();
             state.failure = Some(LoadError::Unreachable { address, reason });

@@ -1,15 +1,20 @@
 use super::report::Report;
 use super::*;
+use crate::ledger::{Entry, Reader, Record, Side, Totals, Writer, fold};
 use crate::sink::{Manner, Sink};
-use crate::workload::Spec;
-use std::sync::Mutex;
+use crate::workload::{Spec, Workload};
+use std::fs::File;
+use std::path::Path;
 use tailrace_codec::Signal;
 
 const EPOLL: RuntimeKind = RuntimeKind::Epoll;
 const ANYWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 fn plan(address: Address) -> Plan {
-    let spec = Spec::standard(Signal::Traces, 10);
+    let spec = Spec {
+        run: 0xfeed,
+        ..Spec::standard(Signal::Traces, 10)
+    };
     Plan {
         requests_max: 50,
         connections: 2,
@@ -23,19 +28,18 @@ fn what_was_acknowledged_is_what_the_sink_received() {
     let anywhere = Address::Tcp(ANYWHERE.into());
     let sink = Sink::start(EPOLL, &anywhere, Manner::default()).expect("a port");
     let plan = plan(sink.address().clone());
-    let told = Arc::new(Mutex::new(IdSet::default()));
-    let tell = Arc::clone(&told);
-    let on_acknowledged: OnAcknowledged =
-        Box::new(move |ids| tell.lock().expect("one thread").insert_range(ids));
-    let load = Load::start(EPOLL, plan.clone(), Some(on_acknowledged)).expect("a thread");
+    let path = std::env::temp_dir().join(format!("tailrace-load-{}.ledger", std::process::id()));
+    let ledger = Writer::create(&path, Side::Sent).expect("a file");
+    let load = Load::start(EPOLL, plan.clone(), Some(ledger)).expect("a thread");
     let sent = load.wait().expect("the sink is there");
     let received = sink.stop().expect("it stops");
-    let told = told.lock().expect("the load has ended");
-    assert_eq!(told.len(), 500);
+    let written = read(&path, plan.spec.run);
+    std::fs::remove_file(&path).expect("it was there");
+    assert_eq!(written.len(), 500);
     for other in [&sent.acknowledged, &received.ids] {
-        assert_eq!((other.len(), told.missing_from(other)), (500, 0));
+        assert_eq!((other.len(), written.missing_from(other)), (500, 0));
     }
-    assert!(told.contains(1000) && told.contains(1499));
+    assert!(written.contains(1000) && written.contains(1499));
 
     let report = Report::new(&plan, &sent);
     assert_eq!(
@@ -52,6 +56,30 @@ fn what_was_acknowledged_is_what_the_sink_received() {
     let json = serde_json::to_value(&report).expect("it has a JSON form");
     assert_eq!(json["plan"]["protocol"], "grpc");
     assert!(report.html().contains("<svg"));
+}
+
+/// The items of a ledger, each with the check value that its request gave it, and no fault.
+fn read(path: &Path, run: u64) -> IdSet {
+    let workload = Workload::new(&plan(Address::Tcp(ANYWHERE.into())).spec);
+    let first = |id: u64| id - id % workload.items() as u64;
+    let mut ids = IdSet::default();
+    let reader = Reader::new(File::open(path).expect("it is there")).expect("a ledger");
+    let totals = reader.read(|record| match record {
+        Record::Run(found) => assert_eq!(found, run),
+        Record::Entry(Entry { id, check, damaged }) => {
+            let known = workload.identities(first(id)).find(|known| known.0 == id);
+            let known = known.expect("an item of the request");
+            assert_eq!((check, damaged), (fold(known.1), false));
+            assert!(ids.insert(id), "{id} once");
+        }
+    });
+    let totals = totals.expect("a whole ledger");
+    let expected = Totals {
+        items: 500,
+        ..Totals::default()
+    };
+    assert_eq!(totals, expected);
+    ids
 }
 
 #[test]

@@ -47,6 +47,10 @@ impl Writer {
         self.workload.items()
     }
 
+    pub fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
     pub fn head(&self) -> Rc<AttemptHead> {
         Rc::clone(&self.head)
     }

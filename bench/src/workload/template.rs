@@ -129,6 +129,17 @@ impl Template {
         body.into()
     }
 
+    /// The numbers and check values of the items of the request that begins with `first`.
+    pub fn identities(&self, first: u64) -> impl Iterator<Item = (u64, u64)> {
+        self.slots.iter().filter_map(move |slot| match slot.value {
+            Value::Identity { place, content } => {
+                let number = first + u64::from(place);
+                Some((number, check(number, content)))
+            }
+            _ => None,
+        })
+    }
+
     /// The request in JSON whose items are numbered from `first`.
     pub fn fill_json(&self, first: u64, unix_nanos: u64) -> Bytes {
         let mut body = self.bytes.clone();

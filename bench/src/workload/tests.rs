@@ -55,6 +55,12 @@ fn assert_intact(spec: &Spec, request: &Rope, first: u64) {
     ids.sort_unstable();
     let sent: Vec<_> = (first..first + spec.items as u64).collect();
     assert_eq!(ids, sent, "{spec:?}");
+    let mut arrived: Vec<_> = seen.iter().map(|item| (item.id, item.check)).collect();
+    arrived.sort_unstable();
+    let workload = Workload::new(spec);
+    let known = workload.identities(first);
+    let known: Vec<_> = known.map(|(id, check)| (Some(id), check)).collect();
+    assert_eq!(arrived, known, "{spec:?}");
 }
 
 #[test]
