@@ -235,6 +235,7 @@ where
                     .saturating_mul(2)
                     .min(isize::MAX as usize)
                     .cast_signed(),
+                is_led: false,
             },
             pinger: Pinger::new(link.settings.keepalive, now),
             phase: Phase::Handshake {
@@ -368,7 +369,8 @@ where
         }
         let was_exhausted = self.limits.budget <= 0;
         self.limits.budget += stream.held();
-        if was_exhausted && self.limits.budget > 0 {
+        self.limits.is_led &= !stream.leads();
+        if was_exhausted && (self.limits.budget > 0 || !self.limits.is_led) {
             for (key, _) in &self.streams {
                 self.wakes.set(STREAMS + key);
             }

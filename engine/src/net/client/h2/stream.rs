@@ -99,6 +99,12 @@ impl Stream {
         self.response.as_ref().map_or(0, |response| response.held)
     }
 
+    /// Whether its answer is the one of [`Limits::is_led`].
+    pub(super) fn leads(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_some_and(|response| response.leads)
+    }
+
     /// Whether a part of the body was not given to the socket yet.
     pub(super) fn is_unsent(&self) -> bool {
         self.written.body() < self.body_len
@@ -200,6 +206,8 @@ pub(super) struct Limits {
     /// What all answers of the connection may still hold together. Once it is used up, streams
     /// keep their flow-control credit, so that the peer stops.
     pub(super) budget: isize,
+    /// One of them goes on all the same, up to its own limit: if all stopped, none would end.
+    pub(super) is_led: bool,
 }
 
 struct Response {
@@ -213,6 +221,8 @@ struct Response {
     withheld: usize,
     /// What was taken of [`Limits::budget`].
     held: isize,
+    /// This is the answer of [`Limits::is_led`].
+    leads: bool,
     body_ended: bool,
     trailers_ended: bool,
 }
@@ -237,9 +247,19 @@ impl Response {
             is_ignored,
             withheld: 0,
             held: 0,
+            leads: false,
             body_ended: ended,
             trailers_ended: ended,
         })
+    }
+
+    fn may_go_on(&mut self, limits: &mut Limits) -> bool {
+        if limits.budget > 0 || self.leads {
+            return true;
+        }
+        self.leads = !limits.is_led;
+        limits.is_led = true;
+        self.leads
     }
 
     fn poll_body(
@@ -249,7 +269,7 @@ impl Response {
     ) -> Poll<Result<(), ReadError>> {
         loop {
             // What is left below the threshold returns when the stream is dropped.
-            if self.withheld >= RELEASE_MIN && limits.budget > 0 {
+            if self.withheld >= RELEASE_MIN && self.may_go_on(limits) {
                 self.stream.flow_control().release_capacity(self.withheld)?;
                 self.withheld = 0;
             }

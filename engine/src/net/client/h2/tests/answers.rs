@@ -192,6 +192,30 @@ fn answers_of_many_streams_share_a_budget() {
 }
 
 #[test]
+fn giants_that_use_up_the_budget_together_are_refused_one_by_one() {
+    run(async {
+        let mut settings = settings();
+        settings.response_bytes_max = 256 << 10;
+        let (mut rig, io) = start(settings);
+        tokio::task::spawn_local(async move {
+            let mut connection = h2::server::handshake(io).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                let response = http::Response::new(());
+                let mut send = respond.send_response(response, false).unwrap();
+                // h2 sends it as the windows allow.
+                send.send_data(vec![0; 1 << 20].into(), true).unwrap();
+            }
+        });
+        let attempts: Vec<_> = (0..8).map(|_| rig.send(&http_head(), body(10))).collect();
+        settle().await;
+        for attempt in attempts {
+            let failure = rig.record.failure(attempt);
+            assert_eq!(failure, Some(Failure::ResponseTooLarge));
+        }
+    });
+}
+
+#[test]
 fn a_slow_response_ends_at_the_deadline() {
     run(async {
         let (mut rig, io) = start(settings());
