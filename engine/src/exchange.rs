@@ -97,6 +97,9 @@ pub struct Body {
 pub enum Reply {
     Http(HttpReply),
     Grpc(GrpcReply),
+    /// No answer: RST_STREAM with this error code, or the end of an HTTP/1.1 connection. For a
+    /// backend that tries out what its senders make of it.
+    Reset(u32),
 }
 
 #[derive(Debug, Clone)]

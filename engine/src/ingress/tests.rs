@@ -89,14 +89,14 @@ fn post(path: &str, headers: &[(&'static str, &'static str)]) -> Result<Ingress,
 fn http_error(result: Result<Ingress, Box<Reply>>) -> HttpReply {
     match *result.expect_err("refused") {
         Reply::Http(reply) => reply,
-        Reply::Grpc(reply) => panic!("gRPC reply {reply:?}"),
+        reply => panic!("{reply:?}"),
     }
 }
 
 fn grpc_error(result: Result<Ingress, Box<Reply>>) -> GrpcReply {
     match *result.expect_err("refused") {
         Reply::Grpc(reply) => reply,
-        Reply::Http(reply) => panic!("HTTP reply {reply:?}"),
+        reply => panic!("{reply:?}"),
     }
 }
 
@@ -426,7 +426,7 @@ impl Status for Reply {
     fn status(&self) -> u16 {
         match self {
             Self::Http(reply) => reply.status.as_u16(),
-            Self::Grpc(reply) => panic!("gRPC reply {reply:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }

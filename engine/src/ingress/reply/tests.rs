@@ -22,14 +22,14 @@ fn retry_delay(status: &RpcStatus) -> Option<Duration> {
 fn grpc(reply: Reply) -> GrpcReply {
     match reply {
         Reply::Grpc(reply) => reply,
-        Reply::Http(reply) => panic!("HTTP reply {reply:?}"),
+        reply => panic!("{reply:?}"),
     }
 }
 
 fn http(reply: Reply) -> HttpReply {
     match reply {
         Reply::Http(reply) => reply,
-        Reply::Grpc(reply) => panic!("gRPC reply {reply:?}"),
+        reply => panic!("{reply:?}"),
     }
 }
 

@@ -38,6 +38,10 @@ pub(super) fn begin(
     match reply {
         Reply::Grpc(reply) => begin_grpc(respond, reply),
         Reply::Http(reply) => begin_http(respond, reply, head),
+        Reply::Reset(code) => {
+            respond.send_reset(code.into());
+            Ok(None)
+        }
     }
 }
 

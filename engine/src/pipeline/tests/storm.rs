@@ -174,6 +174,7 @@ fn is_success(reply: &Reply) -> bool {
     match reply {
         Reply::Grpc(_) => code(Some(reply)) == Some(Code::Ok),
         Reply::Http(reply) => reply.status.is_success(),
+        Reply::Reset(_) => false,
     }
 }
 

@@ -460,6 +460,6 @@ pub fn status(code: Code) -> Answer {
 pub fn code(reply: Option<&Reply>) -> Option<Code> {
     match reply {
         Some(Reply::Grpc(reply)) => Some(reply.code),
-        Some(Reply::Http(_)) | None => None,
+        Some(Reply::Http(_) | Reply::Reset(_)) | None => None,
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Outbox {
     head: Vec<u8>,
     body: Bytes,
     sent: usize,
+    /// The connection ends instead of what is here.
+    aborted: bool,
 }
 
 impl Outbox {
@@ -46,6 +48,10 @@ impl Outbox {
             Reply::Http(reply) => reply,
             // Its trailers cannot be said here: gRPC is HTTP/2 only.
             Reply::Grpc(_) => plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+            Reply::Reset(_) => {
+                self.aborted = true;
+                return;
+            }
         };
         let status = reply.status;
         let reason = status.canonical_reason().unwrap_or_default();
@@ -81,7 +87,7 @@ impl Outbox {
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.body.is_empty()
+        self.head.is_empty() && self.body.is_empty() && !self.aborted
     }
 
     /// Writes until all is taken by the socket.
@@ -90,6 +96,9 @@ impl Outbox {
         io: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.aborted {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let total = self.head.len() + self.body.len();
         while self.sent < total {
             let head = self.head.get(self.sent..).unwrap_or_default();
