@@ -4,6 +4,7 @@
 mod config;
 
 pub use config::Config;
+pub use libc::SIGINT;
 
 use crate::wait;
 use serde_json::Value;
@@ -201,12 +202,8 @@ impl Forwarder {
     }
 
     /// Sends a signal by number.
-    pub fn signal(&self, signal: i32) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        // SAFETY: `kill` takes two integers and touches no memory of ours; the child has not been
-        // waited for, so the id is still its own.
-        let sent = unsafe { libc::kill(pid, signal) };
-        assert_eq!(sent, 0, "the process is there to be signalled");
+    pub fn signal(&self, number: i32) {
+        signal(&self.child, number);
     }
 
     /// Asks it to end and returns at once.
@@ -252,6 +249,15 @@ impl Drop for Forwarder {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a child that has not been waited for.
+pub fn signal(child: &Child, number: i32) {
+    let pid = i32::try_from(child.id()).expect("a process id");
+    // SAFETY: `kill` takes two integers and touches no memory of ours; the child has not been
+    // waited for, so the id is still its own.
+    let sent = unsafe { libc::kill(pid, number) };
+    assert_eq!(sent, 0, "the process is there to be signalled");
 }
 
 /// What a command that ends by itself did.

@@ -9,6 +9,7 @@ pub mod device;
 pub mod ids;
 pub mod ledger;
 pub mod load;
+pub mod random;
 pub mod relay;
 pub mod sink;
 pub mod workload;

@@ -1,57 +1,71 @@
-//! A backend that checks every item: takes OTLP/gRPC traces, plain or gzip, and remembers which
-//! numbers arrived.
+//! A backend that counts and checks every item, and misbehaves where its script says so.
+//!
+//! ```text
+//!   script -> behaviour: what becomes of a connection, of a request
+//!   socket -> connection (its manners) -> the engine's server -> backend -> counts, ledger
+//!                                          answers, at once or later <-|
+//! ```
+//!
+//! [`script`] and [`behaviour`] touch nothing; `backend` is the shell around them, on one thread.
 
-use crate::ids::IdSet;
-use crate::workload;
-use bytes::Bytes;
-use std::cell::{Cell, RefCell};
+pub mod behaviour;
+pub mod script;
+
+mod backend;
+mod connection;
+mod counts;
+mod protocol;
+
+#[cfg(test)]
+mod tests;
+
+pub use counts::{Counts, Received, SignalCounts};
+
+use self::backend::{Backend, Shared, State};
+use self::behaviour::Manners;
+use self::connection::{Breaker, Connection};
+use self::script::Script;
+use crate::ledger;
+use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use tailrace_codec::compress::{Decompressor, Encoding};
-use tailrace_codec::grpc::Code;
-use tailrace_codec::{Rope, Signal};
-use tailrace_engine::exchange::{
-    Address, Admission, Body, Credit, Framing, GrpcReply, Inbound, Reply, RequestHead,
-    ServerCommand, Terms, Windows,
-};
-use tailrace_engine::net::{Mailbox, server};
+use std::time::Duration;
+use tailrace_engine::exchange::Address;
+use tailrace_engine::net::server;
 use tailrace_engine::runtime::{
-    Acceptor, Consumer, Producer, RuntimeKind, Timer, bind, ring, run, spawn,
+    Acceptor, Consumer, Producer, RuntimeKind, Socket, Timer, bind, now, ring, run, spawn,
 };
-use tailrace_engine::time::Instant;
-use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
-
-/// What a sink has seen.
-#[derive(Debug, Clone, Default)]
-pub struct Received {
-    pub ids: IdSet,
-    pub requests: u64,
-    pub bytes: u64,
-    pub duplicate_items: u64,
-    pub corrupt_items: u64,
-}
-
-/// The longest message, in bytes.
-const MESSAGE_MAX: usize = 64 << 20;
+use tailrace_engine::units::ListenerId;
 
 /// How a sink behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
+#[derive(Debug)]
+pub struct Settings {
     /// The largest frame it takes, in bytes.
     pub frame: u32,
+    /// The processor to stay on.
     pub cpu: Option<usize>,
+    pub script: Script,
+    /// An item that was on its way for longer is late.
+    pub late_after: Option<Duration>,
+    /// Takes every item that arrives.
+    pub ledger: Option<ledger::Writer>,
 }
 
-impl Default for Manner {
-    /// Takes frames of up to 1 MiB, and is bound to no processor.
+impl Default for Settings {
+    /// Takes frames of up to 1 MiB, behaves, and is bound to no processor.
     fn default() -> Self {
         Self {
             frame: 1 << 20,
             cpu: None,
+            script: Script::default(),
+            late_after: None,
+            ledger: None,
         }
     }
 }
@@ -60,39 +74,30 @@ impl Default for Manner {
 #[derive(Debug)]
 pub struct Sink {
     address: Address,
-    items: Arc<AtomicU64>,
-    frozen: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     stop: Producer<()>,
     thread: std::thread::JoinHandle<io::Result<Received>>,
 }
 
 impl Sink {
-    /// Listens at `address`.
-    pub fn start(kind: RuntimeKind, address: &Address, manner: Manner) -> io::Result<Self> {
+    /// Listens at `address` for OTLP over gRPC and HTTP, both protocols on the one port.
+    pub fn start(kind: RuntimeKind, address: &Address, settings: Settings) -> io::Result<Self> {
         let bound = bind(address, 1)?;
         let (address, sockets) = (bound.address, bound.sockets);
-        let items = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = ring(1);
-        let frozen = Arc::new(AtomicBool::new(false));
-        let state = State {
-            manner,
-            received: RefCell::default(),
-            decompressor: RefCell::new(Decompressor::new()),
-            items: Arc::clone(&items),
-            frozen: Arc::clone(&frozen),
-            next: Cell::new(0),
-        };
+        let shared = Arc::new(Shared::default());
+        let shown = Arc::clone(&shared);
+        let cpu = settings.cpu;
         let serve = move || {
-            let serving = || serve(sockets, state, stopped);
-            run(kind, manner.cpu, serving).map_err(io::Error::other)?
+            let serving = || serve(sockets, settings, shown, stopped);
+            run(kind, cpu, serving).map_err(io::Error::other)?
         };
         let thread = std::thread::Builder::new()
             .name("sink".into())
             .spawn(serve)?;
         Ok(Self {
             address,
-            items,
-            frozen,
+            shared,
             stop,
             thread,
         })
@@ -105,15 +110,31 @@ impl Sink {
 
     /// Items so far, duplicates included.
     pub fn items(&self) -> u64 {
-        self.items.load(Ordering::Relaxed)
+        self.shared.items.load(Ordering::Relaxed)
+    }
+
+    /// Items so far, each once.
+    pub fn distinct_items(&self) -> u64 {
+        self.shared.distinct_items.load(Ordering::Relaxed)
+    }
+
+    /// What it has seen, a tenth of a second ago.
+    pub fn counts(&self) -> Counts {
+        let counts = self.shared.counts.lock();
+        counts.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on requests are received and never answered.
     pub fn freeze(&self) {
-        self.frozen.store(true, Ordering::Relaxed);
+        self.shared.frozen.store(true, Ordering::Relaxed);
     }
 
-    /// Stops, and says what arrived.
+    /// Whether it has ended by itself: its ledger cannot be written.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Stops, and says what arrived. Errors: the executor's, and the ledger's.
     pub fn stop(self) -> io::Result<Received> {
         // A full ring has been told already.
         let _ = self.stop.send(());
@@ -125,136 +146,72 @@ impl Sink {
 
 async fn serve(
     sockets: Vec<socket2::Socket>,
-    state: State,
+    settings: Settings,
+    shared: Arc<Shared>,
     stopped: Consumer<()>,
 ) -> io::Result<Received> {
-    let backend = Backend(Rc::new(state));
-    let settings = Rc::new(server::Settings {
+    let plays = !settings.script.phases.is_empty();
+    let state = Rc::new(State::new(settings, shared));
+    let mut limits = server::Settings {
         streams_max: 1024,
         ..server::Settings::default()
-    });
+    };
+    // What is slow is so by the script.
+    limits.timeouts.body_progress = Duration::MAX;
+    limits.timeouts.reply = Duration::MAX;
+    let limits = Rc::new(limits);
     for socket in sockets {
         let acceptor = Acceptor::new(socket)?;
-        let (backend, settings) = (backend.clone(), Rc::clone(&settings));
+        let (state, limits) = (Rc::clone(&state), Rc::clone(&limits));
         spawn(async move {
             loop {
                 let socket = acceptor.accept().await;
-                let (backend, settings) = (backend.clone(), Rc::clone(&settings));
-                spawn(server::serve(
-                    socket,
-                    ListenerId(0),
-                    settings,
-                    backend,
-                    Timer::new(),
-                ));
-            }
-        });
-    }
-    poll_fn(|cx| match stopped.poll_recv(cx) {
-        Poll::Ready(_) => Poll::Ready(()),
-        Poll::Pending => Poll::Pending,
-    })
-    .await;
-    Ok(backend.0.received.take())
-}
-
-#[derive(Debug, Clone)]
-struct Backend(Rc<State>);
-
-#[derive(Debug)]
-struct State {
-    manner: Manner,
-    received: RefCell<Received>,
-    decompressor: RefCell<Decompressor>,
-    items: Arc<AtomicU64>,
-    frozen: Arc<AtomicBool>,
-    next: Cell<u32>,
-}
-
-impl State {
-    /// The message as it was before compression.
-    fn plain(&self, body: Body) -> Option<Rope> {
-        if !body.compressed {
-            return Some(body.message);
-        }
-        let mut decompressor = self.decompressor.borrow_mut();
-        let inflated = decompressor.inflate(Encoding::Gzip, &body.message, MESSAGE_MAX, |_| true);
-        inflated.ok()
-    }
-
-    fn next(&self) -> u32 {
-        let next = self.next.get();
-        self.next.set(next.wrapping_add(1));
-        next
-    }
-}
-
-impl Inbound for Backend {
-    fn opened(&self, _: ListenerId, _: Mailbox<ServerCommand>) -> Option<Terms> {
-        Some(Terms {
-            connection: ConnectionId(self.0.next()),
-            windows: Windows {
-                frame: self.0.manner.frame,
-                stream: 1 << 20,
-                connection: 8 << 20,
-            },
-        })
-    }
-
-    fn closed(&self, _: ConnectionId) {}
-
-    fn head(&self, _: &RequestHead<'_>) -> Admission {
-        let request = RequestId(self.0.next());
-        Admission::Receive {
-            request,
-            framing: Framing::Grpc,
-            deadline: Instant::NEVER,
-        }
-    }
-
-    fn reserve(&self, _: RequestId, _: u64) -> Credit {
-        Credit::Granted
-    }
-
-    fn complete(&self, _: RequestId, body: Body) -> Option<Reply> {
-        let Some(message) = self.0.plain(body) else {
-            return Some(reply(Code::InvalidArgument));
-        };
-        let mut received = self.0.received.borrow_mut();
-        received.requests += 1;
-        received.bytes += message.len() as u64;
-        let mut items = 0;
-        let result = workload::items(Signal::Traces, &message, |item| {
-            items += 1;
-            match item.id {
-                Some(id) if item.intact => {
-                    received.duplicate_items += u64::from(!received.ids.insert(id));
+                if plays {
+                    play(socket, &limits, &state);
+                } else {
+                    let backend =
+                        Backend::new(Rc::clone(&state), Manners::default(), Rc::default());
+                    let limits = Rc::clone(&limits);
+                    spawn(server::serve(
+                        socket,
+                        ListenerId(0),
+                        limits,
+                        backend,
+                        Timer::new(),
+                    ));
                 }
-                Some(_) | None => received.corrupt_items += 1,
             }
         });
-        self.0.items.fetch_add(items, Ordering::Relaxed);
-        if self.0.frozen.load(Ordering::Relaxed) {
-            return None;
-        }
-        Some(reply(match result {
-            Ok(()) => Code::Ok,
-            Err(_) => Code::InvalidArgument,
-        }))
     }
-
-    fn abandon(&self, _: RequestId) {}
+    let mut tending = pin!(state.tend());
+    let failed = poll_fn(|cx| match stopped.poll_recv(cx) {
+        Poll::Ready(_) => Poll::Ready(None),
+        Poll::Pending => tending.as_mut().poll(cx).map(Some),
+    });
+    match failed.await {
+        Some(error) => Err(error),
+        None => state.finish(),
+    }
 }
 
-fn reply(code: Code) -> Reply {
-    let body = match code {
-        Code::Ok => Bytes::from_static(&[0; 5]),
-        _ => Bytes::new(),
-    };
-    Reply::Grpc(GrpcReply {
-        code,
-        message: String::new(),
-        details: Bytes::new(),
-        body,
-    })
+/// Serves a connection in the manner that the script gives it.
+fn play(socket: Socket, limits: &Rc<server::Settings>, state: &Rc<State>) {
+    let manners = state.behaviour.borrow_mut().connection(now());
+    if manners.refused {
+        // Not served and not said goodbye to: RST, for a Unix socket the end.
+        let _ = SockRef::from(&socket.as_fd()).set_linger(Some(Duration::ZERO));
+        return;
+    }
+    let breaker = Rc::<Breaker>::default();
+    let froze = Rc::clone(&state.froze);
+    let connection = Connection::new(socket, &manners, Rc::clone(&breaker), froze);
+    let backend = Backend::new(Rc::clone(state), manners, breaker);
+    let limits = Rc::clone(limits);
+    spawn(server::serve(
+        connection,
+        ListenerId(0),
+        limits,
+        backend,
+        Timer::new(),
+    ));
 }

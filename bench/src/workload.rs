@@ -17,7 +17,7 @@ mod values;
 mod verify;
 
 pub use spec::{Mix, Spec};
-pub use verify::{Item, RUN_KEY, items, run};
+pub use verify::{Item, RUN_KEY, items};
 
 use bytes::Bytes;
 use fleet::Fleet;

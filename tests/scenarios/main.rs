@@ -22,6 +22,7 @@ mod refusals;
 mod retry_after;
 mod sandboxed;
 mod shutdown_drains;
+mod sink;
 mod skewed;
 mod too_large_split;
 mod unix_sockets;

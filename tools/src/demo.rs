@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 use tailrace_bench::load::{Load, Plan, Sent};
-use tailrace_bench::sink::{Manner, Received, Sink};
+use tailrace_bench::sink::{Received, Settings, Sink};
 use tailrace_bench::workload::Spec;
 use tailrace_bench::{Verdict, cpu};
 use tailrace_codec::Signal;
@@ -76,7 +76,7 @@ service:
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
     let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
-    let sink = Sink::start(kind, &anywhere, Manner::default()).map_err(Failure::system)?;
+    let sink = Sink::start(kind, &anywhere, Settings::default()).map_err(Failure::system)?;
     let Address::Tcp(backend) = *sink.address() else {
         unreachable!("asked for TCP")
     };
@@ -156,13 +156,7 @@ struct Figures {
 
 impl Figures {
     fn new(sent: &Sent, received: &Received, cpu_nanos: u64) -> Self {
-        let Received {
-            ids,
-            duplicate_items,
-            corrupt_items,
-            ..
-        } = received;
-        let verdict = Verdict::new(&sent.acknowledged, ids, *duplicate_items, *corrupt_items);
+        let verdict = received.verdict(0, &sent.acknowledged);
         let total = &sent.statistics.total;
         let micros = |quantile| total.latency_ns.value_at_quantile(quantile) / 1000;
         let accepted = verdict.accepted_items as f64;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use tailrace_bench::Verdict;
 use tailrace_bench::load::LoadError;
 use tailrace_bench::load::report::Report;
-use tailrace_bench::load::settings::SettingsError;
 use tailrace_engine::StartError;
 use tailrace_engine::config::Faults;
 use tailrace_engine::config::limits::LimitFault;
@@ -92,8 +91,14 @@ impl Failure {
         }
     }
 
+    /// What is listened on is taken, or not this machine's.
+    pub const fn unavailable(message: String) -> Self {
+        let code = Self::UNAVAILABLE;
+        Self { code, message }
+    }
+
     /// Flags, or a scenario's keys, that do not go together.
-    pub fn usage(error: SettingsError) -> Self {
+    pub fn usage(error: impl fmt::Display) -> Self {
         Self {
             code: Self::USAGE,
             message: error.to_string(),

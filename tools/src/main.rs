@@ -8,6 +8,7 @@ mod ledger;
 mod load;
 mod logs;
 mod run;
+mod sink;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   tailrace run --config collector.yaml
   tailrace validate --config collector.yaml
   tailrace load --endpoint 127.0.0.1:4317 --rate 50000/s --duration 30s
+  tailrace sink --listen 127.0.0.1:4317 --script flaky.yaml
   tailrace run --config base.yaml --config site.yaml --set service.telemetry.logs.level=debug";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +48,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send telemetry to any OTLP endpoint, at a rate or as fast as it answers, and measure
     Load(Box<load::LoadArgs>),
+    /// A backend that counts and checks what arrives, and misbehaves by a script
+    Sink(sink::SinkArgs),
     /// What became of each item: lost, duplicate, ghost, corrupt
     Ledger(ledger::LedgerArgs),
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::PrintConfig(args) => inspect::print_config(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Load(args) => load::load(&args),
+        Command::Sink(args) => sink::sink(&args),
         Command::Ledger(args) => ledger::ledger(&args),
     };
     match result {

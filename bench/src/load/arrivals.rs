@@ -5,6 +5,7 @@
 //! turned round, at whole numbers for constant arrivals, at sums of exponential steps for Poisson's.
 //! Nothing here reads a clock: times are durations since the run began.
 
+use crate::random::Random;
 use std::time::Duration;
 
 /// A part of a run.
@@ -85,7 +86,7 @@ impl Arrivals {
             index: 0,
             start: Duration::ZERO,
             taken: 0.0,
-            random: Random(seed),
+            random: Random::new(seed),
             due: Due::Over,
         };
         arrivals.begin();
@@ -155,7 +156,7 @@ impl Arrivals {
             Some(Shape::Ramp {
                 spacing: Spacing::Poisson,
                 ..
-            }) => -(1.0 - self.random.unit()).ln(),
+            }) => self.random.exponential(),
             _ => 1.0,
         }
     }
@@ -211,21 +212,6 @@ fn reached(from: f64, to: f64, duration: Duration, count: f64) -> Option<f64> {
     // The form without a difference of near numbers; a steady rate is its case slope = 0.
     let seconds = 2.0 * count / (from + square.max(0.0).sqrt());
     (square >= 0.0 && seconds.is_finite()).then_some(seconds)
-}
-
-/// SplitMix64. Source: <https://prng.di.unimi.it/splitmix64.c>
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    /// Uniform in [0, 1).
-    const fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 #[cfg(test)]

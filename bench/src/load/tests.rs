@@ -1,7 +1,7 @@
 use super::report::Report;
 use super::*;
 use crate::ledger::{Entry, Reader, Record, Side, Totals, Writer, fold};
-use crate::sink::{Manner, Sink};
+use crate::sink::{Settings, Sink};
 use crate::workload::{Spec, Workload};
 use std::fs::File;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn plan(address: Address) -> Plan {
 #[test]
 fn what_was_acknowledged_is_what_the_sink_received() {
     let anywhere = Address::Tcp(ANYWHERE.into());
-    let sink = Sink::start(EPOLL, &anywhere, Manner::default()).expect("a port");
+    let sink = Sink::start(EPOLL, &anywhere, Settings::default()).expect("a port");
     let plan = plan(sink.address().clone());
     let path = std::env::temp_dir().join(format!("tailrace-load-{}.ledger", std::process::id()));
     let ledger = Writer::create(&path, Side::Sent).expect("a file");
@@ -36,7 +36,7 @@ fn what_was_acknowledged_is_what_the_sink_received() {
     let written = read(&path, plan.spec.run);
     std::fs::remove_file(&path).expect("it was there");
     assert_eq!(written.len(), 500);
-    for other in [&sent.acknowledged, &received.ids] {
+    for other in [&sent.acknowledged, &received.runs[&plan.spec.run]] {
         assert_eq!((other.len(), written.missing_from(other)), (500, 0));
     }
     assert!(written.contains(1000) && written.contains(1499));

@@ -98,13 +98,22 @@ pub fn each_item<'a>(
     mut visit: impl FnMut(Kind, Cursor<'a>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     each(request, REQUEST_RESOURCES, |entry| {
-        each(entry, ENTRY_SCOPES, |scope| {
-            each(scope, SCOPE_ENTRY_ITEMS, |item| match signal {
-                Signal::Traces => visit(Kind::Span, item),
-                Signal::Logs => visit(Kind::Log, item),
-                Signal::Metrics => each_point(item, &mut visit),
-                Signal::Profiles => Ok(()),
-            })
+        each_item_of(signal, entry, &mut visit)
+    })
+}
+
+/// Shows each item of what stands under one resource.
+pub fn each_item_of<'a>(
+    signal: Signal,
+    entry: Cursor<'a>,
+    mut visit: impl FnMut(Kind, Cursor<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    each(entry, ENTRY_SCOPES, |scope| {
+        each(scope, SCOPE_ENTRY_ITEMS, |item| match signal {
+            Signal::Traces => visit(Kind::Span, item),
+            Signal::Logs => visit(Kind::Log, item),
+            Signal::Metrics => each_point(item, &mut visit),
+            Signal::Profiles => Ok(()),
         })
     })
 }

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use tailrace_bench::IdSet;
-use tailrace_bench::Verdict;
 use tailrace_bench::device::{self, Device};
 use tailrace_bench::load::{Load, Plan};
-use tailrace_bench::sink::{Manner, Sink};
+use tailrace_bench::sink::{Settings, Sink};
 use tailrace_bench::workload::Spec;
 use tailrace_codec::Signal;
 use tailrace_engine::exchange::Address;
@@ -84,11 +83,12 @@ impl Run {
 impl Rig {
     pub fn start(lab: &Lab, build: &Build) -> io::Result<Self> {
         let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
-        let manner = Manner {
+        let settings = Settings {
             frame: build.frame,
             cpu: Some(lab.peers_core),
+            ..Settings::default()
         };
-        let sink = Sink::start(PEERS, &anywhere, manner)?;
+        let sink = Sink::start(PEERS, &anywhere, settings)?;
         let metrics = nobody()?;
         let Address::Tcp(backend) = *sink.address() else {
             return Err(io::ErrorKind::Unsupported.into());
@@ -178,12 +178,7 @@ impl Rig {
         drop(self.device);
         let sink = self.sink.ok_or(io::ErrorKind::NotConnected)?;
         let received = sink.stop()?;
-        let verdict = Verdict::new(
-            &self.accepted,
-            &received.ids,
-            received.duplicate_items,
-            received.corrupt_items,
-        );
+        let verdict = received.verdict(0, &self.accepted);
         match verdict.holds() {
             true => Ok(()),
             false => Err(io::Error::other(format!("{verdict:?}"))),
