@@ -5,5 +5,5 @@ pub mod recovery;
 pub mod verdict;
 
 pub use notice::{Notice, Notices, What};
-pub use recovery::{Cut, Divisible, Limits, Recovery, Rejected, Why};
+pub use recovery::{Cut, Divisible, Limits, Recovery, Rejected, Try, Why};
 pub use verdict::{Sent, TooLarge, Verdict, verdict};

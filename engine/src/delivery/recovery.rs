@@ -4,25 +4,39 @@
 //! not be lost with it. *Too large*: the batch must become several.
 //!
 //! ```text
-//!   batch ---refused---> halves ---refused---> halves ... single item ---refused---> rejected
-//!                          \--delivered
+//!   batch ---refused---> halves ---refused---> halves ... one part ---refused---> halves ... one item
+//!                          \--delivered                                                   \--rejected
 //! ```
 //!
-//! A batch is cut between its parts as long as it has several, so it is unmerged before any payload
-//! is cut, and a sender pays for another sender's bad item with nothing but the time. Halving needs
-//! 2 log2(n) tries to find one culprit among n parts; sending the n parts one by one would need n,
-//! and a batch of small requests has hundreds.
+//! A batch is cut between its parts as long as it has several, so no part is rejected that was not
+//! refused alone: a sender pays for another sender's bad item with nothing but the time. Halving
+//! needs 2 log2(n) tries to find one culprit among n parts; sending them one by one needs n, as if
+//! they had never been merged, and that is what is done where halving has found nothing. Within a
+//! part, which is one sender's, the tries have a bound.
 
 use crate::units::ItemCount;
 use std::collections::VecDeque;
 
-/// Cuts of one batch while the destination refuses pieces of it: enough to single out about five
-/// items of 8,192 (13 levels each, the upper ones shared), so at most 128 further tries.
-const CUTS_MAX: u32 = 64;
+/// Cuts of one part of which pieces were delivered: enough to single out eighty items of 8,192 (13
+/// levels each, the upper ones shared), at two tries a cut.
+const PART_CUTS_MAX: u32 = 1024;
 
-/// Cuts while no piece was delivered: three levels, 14 tries. One to four culprits leave something
-/// deliverable by then; if all eight pieces are refused, the batch as a whole is not wanted.
-const FRUITLESS_CUTS_MAX: u32 = 7;
+/// Cuts between parts while no piece was delivered: three levels. If all eight pieces are refused,
+/// sending the parts one by one finds what can be delivered sooner.
+const FRUITLESS_MERGE_CUTS_MAX: u32 = 7;
+
+/// Cuts of a part while no piece of it was delivered: three levels as well. One to four culprits
+/// leave something deliverable by then.
+const FRUITLESS_PART_CUTS_MAX: u32 = 7;
+
+/// Refusals beyond one for each part of a batch, with nothing delivered: the destination wants
+/// nothing.
+const FRUITLESS_REFUSALS_MAX: usize = 127;
+
+/// How many parts of a batch that a destination wants nothing of are looked into as deep as others,
+/// and the cuts of each of the rest: by the time their halves are sent, those of the first were.
+const PROBED_PARTS: usize = 8;
+const UNWANTED_CUTS_MAX: u32 = 1;
 
 /// Cuts of one batch because of its size: 64 MiB in pieces of 64 KiB.
 const SIZE_CUTS_MAX: u32 = 1024;
@@ -38,6 +52,11 @@ const NAMED_LIMIT_MIN: u64 = 1 << 10;
 
 /// What a batch is made of: a payload, or a piece of one.
 pub trait Divisible: Sized {
+    /// What pieces of one payload have in common.
+    type Origin: Copy + PartialEq + std::fmt::Debug;
+
+    fn origin(&self) -> Self::Origin;
+
     fn items(&self) -> ItemCount;
 
     /// Uncompressed bytes.
@@ -69,7 +88,7 @@ pub struct Rejected<P> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
     bytes_max: Option<u64>,
-    cutting_is_fruitless: bool,
+    wants_nothing: bool,
 }
 
 impl Limits {
@@ -92,7 +111,7 @@ impl Limits {
 
     /// Something was delivered: the destination does take what it is sent.
     pub const fn handle_delivered(&mut self) {
-        self.cutting_is_fruitless = false;
+        self.wants_nothing = false;
     }
 }
 
@@ -101,12 +120,37 @@ impl Limits {
 /// The lane sends what [`poll_try`](Self::poll_try) gives, one or many at a time, with its usual
 /// retries, and hands each piece back with its final verdict.
 #[derive(Debug)]
-pub struct Recovery<P> {
-    waiting: VecDeque<Vec<P>>,
+pub struct Recovery<P: Divisible> {
+    waiting: VecDeque<Try<P>>,
     /// Given out by `poll_try`, verdict awaited.
     open: usize,
-    refused_cuts: u32,
+    /// Between parts, because of a refusal.
+    merge_cuts: u32,
     size_cuts: u32,
+    delivered: bool,
+    /// Parts that were refused alone, and cut.
+    suspects: Vec<Suspect<P::Origin>>,
+    /// Refusals so far, and of the batch as it came, its parts.
+    refusals: usize,
+    parts: usize,
+}
+
+/// A piece to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Try<P> {
+    pub parts: Vec<P>,
+    /// Before the pieces of the batch that wait already, not behind them. What is refused is
+    /// looked for breadth first: the sooner something is delivered, the sooner it is known that the
+    /// fault is in single parts, or items. What is too large is cut depth first: what is small enough
+    /// goes out before more is cut.
+    pub first: bool,
+}
+
+/// A part that is being cut.
+#[derive(Debug)]
+struct Suspect<O> {
+    origin: O,
+    cuts: u32,
     delivered: bool,
 }
 
@@ -117,14 +161,17 @@ impl<P: Divisible> Recovery<P> {
         Self {
             waiting: VecDeque::new(),
             open: 1,
-            refused_cuts: 0,
+            merge_cuts: 0,
             size_cuts: 0,
             delivered: false,
+            suspects: Vec::new(),
+            refusals: 0,
+            parts: 0,
         }
     }
 
     /// The next piece to send; none while all are under way or done.
-    pub fn poll_try(&mut self) -> Option<Vec<P>> {
+    pub fn poll_try(&mut self) -> Option<Try<P>> {
         let piece = self.waiting.pop_front()?;
         self.open += 1;
         Some(piece)
@@ -136,10 +183,15 @@ impl<P: Divisible> Recovery<P> {
     }
 
     /// A piece was delivered, wholly or in part.
-    pub fn handle_delivered(&mut self, limits: &mut Limits) {
+    pub fn handle_delivered(&mut self, piece: &[P], limits: &mut Limits) {
         self.close();
         self.delivered = true;
         limits.handle_delivered();
+        let of_piece =
+            |suspect: &Suspect<P::Origin>| piece.iter().any(|part| part.origin() == suspect.origin);
+        for suspect in &mut self.suspects {
+            suspect.delivered |= of_piece(suspect);
+        }
     }
 
     /// A piece left for another reason, such as the end of its retries.
@@ -157,25 +209,78 @@ impl<P: Divisible> Recovery<P> {
         cut: impl FnMut(P, Cut) -> Result<(P, P), P>,
     ) -> Option<Rejected<P>> {
         self.close();
-        if !self.may_cut(self.refused_cuts, FRUITLESS_CUTS_MAX, CUTS_MAX, limits) {
-            return Some(Rejected {
-                parts: piece,
-                why: Why::Refused,
-            });
+        self.refusals += 1;
+        self.parts = self.parts.max(piece.len());
+        let in_vain = self.refusals > self.parts + FRUITLESS_REFUSALS_MAX;
+        limits.wants_nothing |= in_vain && !self.delivered;
+        if piece.len() > 1 {
+            self.unmerge(piece, limits);
+            return None;
+        }
+        let why = Why::Refused;
+        if !piece.first().is_some_and(|part| self.may_cut(part, limits)) {
+            return Some(Rejected { parts: piece, why });
         }
         match halve(piece, P::items, Cut::Items, cut) {
             Ok(halves) => {
-                self.refused_cuts += 1;
-                // Breadth first: the sooner something is delivered, the sooner it is known that
-                // the fault is in single items.
-                self.waiting.extend(halves);
+                self.wait(halves);
                 None
             }
-            Err(parts) => Some(Rejected {
-                parts,
-                why: Why::Refused,
-            }),
+            Err(parts) => Some(Rejected { parts, why }),
         }
+    }
+
+    /// Cuts a piece between its parts: in two, or into all of them where halving finds nothing.
+    fn unmerge(&mut self, mut piece: Vec<P>, limits: &Limits) {
+        let in_vain = limits.wants_nothing || self.merge_cuts >= FRUITLESS_MERGE_CUTS_MAX;
+        self.merge_cuts += 1;
+        if in_vain && !self.delivered {
+            self.wait(piece.into_iter().map(|part| vec![part]));
+            return;
+        }
+        let second = piece.split_off(middle(&piece, P::items));
+        self.wait([piece, second]);
+    }
+
+    fn wait(&mut self, pieces: impl IntoIterator<Item = Vec<P>>) {
+        let tries = pieces.into_iter().map(|parts| Try {
+            parts,
+            first: false,
+        });
+        self.waiting.extend(tries);
+    }
+
+    fn wait_first(&mut self, parts: Vec<P>) {
+        self.waiting.push_front(Try { parts, first: true });
+    }
+
+    /// Whether a part that was refused alone may be cut once more.
+    fn may_cut(&mut self, part: &P, limits: &Limits) -> bool {
+        if part.items() < 2 {
+            return false;
+        }
+        let origin = part.origin();
+        let known = self
+            .suspects
+            .iter()
+            .position(|suspect| suspect.origin == origin);
+        let index = known.unwrap_or_else(|| {
+            self.suspects.push(Suspect {
+                origin,
+                cuts: 0,
+                delivered: false,
+            });
+            self.suspects.len() - 1
+        });
+        let suspect = &mut self.suspects[index];
+        let max = match suspect.delivered {
+            true => PART_CUTS_MAX,
+            false if limits.wants_nothing && index >= PROBED_PARTS => UNWANTED_CUTS_MAX,
+            false => FRUITLESS_PART_CUTS_MAX,
+        };
+        let may = suspect.cuts < max;
+        suspect.cuts += u32::from(may);
+        may
     }
 
     /// A piece was too large for the destination, which may have `named` its limit in
@@ -190,12 +295,11 @@ impl<P: Divisible> Recovery<P> {
         self.close();
         let bytes = total(&piece, P::bytes);
         limits.handle_too_large(bytes, named);
-        if !self.may_cut(
-            self.size_cuts,
-            FRUITLESS_SIZE_CUTS_MAX,
-            SIZE_CUTS_MAX,
-            limits,
-        ) {
+        let cuts_max = match self.delivered {
+            true => SIZE_CUTS_MAX,
+            false => FRUITLESS_SIZE_CUTS_MAX,
+        };
+        if self.size_cuts >= cuts_max {
             return Some(Rejected {
                 parts: piece,
                 why: Why::TooLarge,
@@ -218,8 +322,7 @@ impl<P: Divisible> Recovery<P> {
         None
     }
 
-    /// Puts `piece` in front, cut further where it is known to be still too large. Depth first:
-    /// what is small enough goes out before more is cut.
+    /// Puts `piece` in front, cut further where it is known to be still too large.
     fn put_first_within(
         &mut self,
         piece: Vec<P>,
@@ -230,7 +333,7 @@ impl<P: Divisible> Recovery<P> {
         while let Some(piece) = pieces.pop() {
             let too_large = total(&piece, P::bytes) > room && self.size_cuts < SIZE_CUTS_MAX;
             if !too_large {
-                self.waiting.push_front(piece);
+                self.wait_first(piece);
                 continue;
             }
             match halve(piece, P::bytes, Cut::Bytes, &mut cut) {
@@ -238,17 +341,9 @@ impl<P: Divisible> Recovery<P> {
                     self.size_cuts += 1;
                     pieces.extend(halves);
                 }
-                Err(whole) => self.waiting.push_front(whole),
+                Err(whole) => self.wait_first(whole),
             }
         }
-    }
-
-    fn may_cut(&self, cuts: u32, fruitless_max: u32, max: u32, limits: &mut Limits) -> bool {
-        if self.delivered {
-            return cuts < max;
-        }
-        limits.cutting_is_fruitless |= cuts >= fruitless_max;
-        !limits.cutting_is_fruitless
     }
 
     fn close(&mut self) {

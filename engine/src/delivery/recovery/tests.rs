@@ -7,11 +7,19 @@ use std::collections::BTreeSet;
 /// Items by their number, ten bytes each unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 struct Part {
+    number: u32,
     items: Vec<u32>,
     item_bytes: u64,
 }
 
 impl Divisible for Part {
+    type Origin = u32;
+
+    /// Pieces have the number of their part.
+    fn origin(&self) -> u32 {
+        self.number
+    }
+
     fn items(&self) -> u64 {
         self.items.len() as u64
     }
@@ -32,7 +40,7 @@ fn cut(mut part: Part, at: Cut) -> Result<(Part, Part), Part> {
     }
     let second = Part {
         items: part.items.split_off(items),
-        item_bytes: part.item_bytes,
+        ..part
     };
     Ok((part, second))
 }
@@ -58,12 +66,18 @@ impl Destination {
         }
     }
 
-    /// Sends a batch and whatever its recovery asks for, to the end.
+    /// Sends a batch and whatever its recovery asks for, to the end, in the order it asks for.
     fn take(&mut self, batch: Vec<Part>, limits: &mut Limits) {
         let mut recovery = Recovery::new();
-        self.try_piece(batch, &mut recovery, limits);
-        while let Some(piece) = recovery.poll_try() {
+        let mut next = VecDeque::from([batch]);
+        while let Some(piece) = next.pop_front() {
             self.try_piece(piece, &mut recovery, limits);
+            let tries = std::iter::from_fn(|| recovery.poll_try());
+            let (first, last): (Vec<_>, Vec<_>) = tries.partition(|next| next.first);
+            next.extend(last.into_iter().map(|next| next.parts));
+            for next_first in first.into_iter().rev() {
+                next.push_front(next_first.parts);
+            }
         }
         assert!(recovery.is_done());
     }
@@ -79,7 +93,7 @@ impl Destination {
             recovery.handle_refused(piece, limits, cut)
         } else {
             self.delivered.extend(items);
-            recovery.handle_delivered(limits);
+            recovery.handle_delivered(&piece, limits);
             None
         };
         for part in rejected.into_iter().flat_map(|rejected| rejected.parts) {
@@ -92,6 +106,7 @@ impl Destination {
 fn batch(parts: u32, each: u32) -> Vec<Part> {
     (0..parts)
         .map(|part| Part {
+            number: part,
             items: (part * each..(part + 1) * each).collect(),
             item_bytes: 10,
         })
@@ -123,11 +138,16 @@ fn a_bad_payload_is_sent_alone_before_it_is_cut() {
             .handle_refused(batch(2, 4), &mut limits, cut)
             .is_none()
     );
-    assert_eq!(recovery.poll_try(), Some(batch(2, 4)[..1].to_vec()));
-    assert_eq!(recovery.poll_try(), Some(batch(2, 4)[1..].to_vec()));
+    for part in batch(2, 4) {
+        let alone = Try {
+            parts: vec![part],
+            first: false,
+        };
+        assert_eq!(recovery.poll_try(), Some(alone));
+    }
     assert_eq!(recovery.poll_try(), None);
     assert!(!recovery.is_done());
-    recovery.handle_delivered(&mut limits);
+    recovery.handle_delivered(&batch(1, 4), &mut limits);
     recovery.handle_gone();
     assert!(recovery.is_done());
 }
@@ -140,33 +160,60 @@ fn a_single_bad_item_is_rejected_at_once() {
 }
 
 #[test]
-fn a_destination_that_wants_nothing_is_asked_little_and_then_not_again() {
+fn who_sent_nothing_bad_loses_nothing() {
+    // The more culprits there are, the less halving finds: the parts go one by one then.
+    for culprits in [8, 17, 50, 99] {
+        let mut limits = Limits::default();
+        let bad: BTreeSet<u32> = (0..culprits).map(|n| n * 100 / culprits).collect();
+        let mut destination = Destination::new(bad.clone(), u64::MAX);
+        destination.take(batch(100, 1), &mut limits);
+        destination.rejected.sort_unstable();
+        assert_eq!(destination.rejected, Vec::from_iter(bad.clone()));
+        assert!(destination.tries <= 200, "{}", destination.tries);
+        // One bad item in each request: its neighbours are delivered.
+        let mut destination = Destination::new(bad.iter().map(|n| n * 10 + 3), u64::MAX);
+        destination.take(batch(100, 10), &mut limits);
+        assert_eq!(destination.rejected.len(), bad.len());
+    }
+}
+
+#[test]
+fn a_destination_that_wants_nothing_is_asked_as_often_as_there_are_parts() {
     let mut limits = Limits::default();
     let mut destination = Destination::new(0..10_000, u64::MAX);
     destination.take(batch(100, 100), &mut limits);
-    assert_eq!(
-        destination.tries, 15,
-        "the batch and three levels of halves"
-    );
     assert_eq!(destination.rejected.len(), 10_000);
+    let probes = PROBED_PARTS * 2 * (FRUITLESS_PART_CUTS_MAX - UNWANTED_CUTS_MAX) as usize;
+    let until_known = 2 * FRUITLESS_REFUSALS_MAX;
+    let first = destination.tries;
+    assert!(first <= 15 + 300 + probes + until_known, "{first}");
     destination.take(batch(100, 100), &mut limits);
+    let second = destination.tries - first;
     assert_eq!(
-        destination.tries, 16,
-        "no more cuts while nothing is delivered"
+        second,
+        1 + 300 + probes,
+        "whole, alone, in halves, and a few in eighths"
     );
 
-    // As soon as something is delivered, single items are looked for again.
+    // As soon as it takes most of them again, single items are looked for.
     destination.bad = BTreeSet::from([7]);
     destination.rejected.clear();
-    destination.take(
-        vec![Part {
-            items: vec![1],
-            item_bytes: 10,
-        }],
-        &mut limits,
-    );
     destination.take(batch(100, 100), &mut limits);
     assert_eq!(destination.rejected, [7]);
+}
+
+#[test]
+fn one_part_can_have_many_culprits() {
+    // Two in each of the first pieces that are refused: something is left to be delivered.
+    let bad: BTreeSet<u32> = (0..80).map(|n| n * 50).collect();
+    let mut destination = Destination::new(bad.clone(), u64::MAX);
+    destination.take(batch(1, 8_192), &mut Limits::default());
+    destination.rejected.sort_unstable();
+    assert!(
+        destination.rejected.iter().eq(&bad),
+        "{}",
+        destination.rejected.len()
+    );
 }
 
 #[test]
@@ -190,6 +237,7 @@ fn what_is_too_large_is_halved_until_it_fits_and_the_limit_is_remembered() {
 fn one_item_over_the_limit_is_rejected_and_its_neighbours_are_not() {
     let mut parts = batch(3, 5);
     parts[1] = Part {
+        number: 1,
         items: vec![99],
         item_bytes: 5_000_000,
     };
@@ -255,7 +303,7 @@ proptest! {
             .map(|&size| {
                 let items = (next..next + size).collect();
                 next += size;
-                Part { items, item_bytes: 10 }
+                Part { number: next, items, item_bytes: 10 }
             })
             .collect();
         let mut destination = Destination::new(bad.clone(), bytes_max);
@@ -267,8 +315,28 @@ proptest! {
         all.sort_unstable();
         prop_assert_eq!(all, (0..next).collect::<Vec<_>>());
         prop_assert!(destination.delivered.iter().all(|item| !bad.contains(item)));
-        let tries_max = 1 + 2 * (CUTS_MAX + SIZE_CUTS_MAX) as usize;
-        prop_assert!(destination.tries <= tries_max);
+        // Every cut puts items apart that were together.
+        let cuts_max = next + SIZE_CUTS_MAX + sizes.len() as u32;
+        prop_assert!(destination.tries <= 1 + 2 * cuts_max as usize);
+    }
+
+    #[test]
+    fn every_part_that_is_not_bad_is_delivered_whatever_was_before(
+        batches in prop::collection::vec(
+            (1..60u32, 1..30u32, prop::collection::btree_set(0..1_800u32, 0..300)),
+            1..5,
+        ),
+    ) {
+        let mut limits = Limits::default();
+        for (parts, each, bad) in batches {
+            let mut destination = Destination::new(bad.clone(), u64::MAX);
+            destination.take(batch(parts, each), &mut limits);
+            for part in batch(parts, each) {
+                let innocent = part.items.iter().all(|item| !bad.contains(item));
+                let lost = part.items.iter().any(|item| destination.rejected.contains(item));
+                prop_assert!(!(innocent && lost), "{part:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,11 +3,17 @@
 use super::LaneSettings;
 use crate::batch::{Part, Room, Size, Sizer};
 use crate::delivery::{Cut, Divisible};
-use crate::memory::Store;
+use crate::memory::{PayloadId, Store};
 use tailrace_codec::Signal;
 use tailrace_codec::otlp::{self, Piece, SplitLimit};
 
 impl Divisible for Part {
+    type Origin = PayloadId;
+
+    fn origin(&self) -> PayloadId {
+        self.payload
+    }
+
     fn items(&self) -> u64 {
         self.size.items
     }

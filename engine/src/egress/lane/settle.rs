@@ -4,7 +4,7 @@ use super::cut::Cutter;
 use super::slots::{Batch, BatchId, SharedRecovery};
 use super::{Lane, Outcome, Settlement};
 use crate::batch::{OpenBatches, Part};
-use crate::delivery::{Cut, Limits, Recovery, Rejected, TooLarge, Verdict, Why};
+use crate::delivery::{Cut, Limits, Recovery, Rejected, TooLarge, Try, Verdict, Why};
 use crate::flow::Random;
 use crate::memory::Store;
 use crate::telemetry::{DropReason, RejectReason};
@@ -206,7 +206,8 @@ impl Lane {
         self.counters.reject(RejectReason::PartialSuccess, rejected);
         self.limits.handle_delivered();
         if let Some(recovery) = &batch.recovery {
-            recovery.borrow_mut().handle_delivered(&mut self.limits);
+            let mut recovery = recovery.borrow_mut();
+            recovery.handle_delivered(&batch.parts, &mut self.limits);
         }
         for part in &batch.parts {
             let rejected_items = rejected.min(part.size.items);
@@ -281,13 +282,26 @@ impl Lane {
         self.wait_for_tries(&recovery);
     }
 
-    /// Pieces to be tried go before everything else, in their order.
+    /// Pieces to be tried go before everything else, and among those of their batch in the order
+    /// that its recovery asks for.
     fn wait_for_tries(&mut self, recovery: &SharedRecovery) {
-        let mut pieces = Vec::new();
-        while let Some(parts) = recovery.borrow_mut().poll_try() {
-            pieces.push(Batch::new(parts, Some(Rc::clone(recovery))));
+        let is_of_batch = |piece: &Batch| {
+            let other = piece.recovery.as_ref();
+            other.is_some_and(|other| Rc::ptr_eq(other, recovery))
+        };
+        let mut first = Vec::new();
+        while let Some(Try { parts, first: goes }) = recovery.borrow_mut().poll_try() {
+            let piece = Batch::new(parts, Some(Rc::clone(recovery)));
+            if goes {
+                first.push(piece);
+                continue;
+            }
+            let last = self.ready.iter().rposition(is_of_batch);
+            let behind = last.map_or(0, |last| last + 1);
+            self.counters.waiting += piece.size.items;
+            self.ready.insert(behind, piece);
         }
-        self.wait_again(pieces);
+        self.wait_again(first);
     }
 
     fn wait_again(&mut self, pieces: Vec<Batch>) {
