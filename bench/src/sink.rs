@@ -36,7 +36,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use tailrace_engine::exchange::Address;
+use tailrace_engine::exchange::{Address, Arrival};
 use tailrace_engine::net::server;
 use tailrace_engine::runtime::{
     Acceptor, Consumer, Producer, RuntimeKind, Socket, Timer, bind, now, ring, run, spawn,
@@ -174,7 +174,7 @@ async fn serve(
                     let limits = Rc::clone(&limits);
                     spawn(server::serve(
                         socket,
-                        ListenerId(0),
+                        Arrival::at(ListenerId(0)),
                         limits,
                         backend,
                         Timer::new(),
@@ -209,7 +209,7 @@ fn play(socket: Socket, limits: &Rc<server::Settings>, state: &Rc<State>) {
     let limits = Rc::clone(limits);
     spawn(server::serve(
         connection,
-        ListenerId(0),
+        Arrival::at(ListenerId(0)),
         limits,
         backend,
         Timer::new(),

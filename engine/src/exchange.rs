@@ -24,6 +24,24 @@ use tailrace_codec::grpc::Code;
 
 // ---------------------------------------------------------------------------------- incoming
 
+/// How a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    pub listener: ListenerId,
+    /// As the kernel measured it in the handshake; `None` where there is no network between.
+    pub round_trip: Option<Duration>,
+}
+
+impl Arrival {
+    /// Over a path that nobody measured.
+    pub const fn at(listener: ListenerId) -> Self {
+        Self {
+            listener,
+            round_trip: None,
+        }
+    }
+}
+
 /// A request whose headers are known and whose body is not read yet.
 #[derive(Debug)]
 pub struct RequestHead<'a> {
@@ -131,7 +149,7 @@ pub struct GrpcReply {
 /// used again at once: `net` looks through its mailbox before it abandons.
 pub trait Inbound {
     /// A connection was accepted. `None`: the cap is reached, close it without a word.
-    fn opened(&self, listener: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms>;
+    fn opened(&self, arrival: Arrival, mailbox: Mailbox<ServerCommand>) -> Option<Terms>;
 
     /// The connection is gone; every request of it was answered or abandoned before.
     fn closed(&self, connection: ConnectionId);

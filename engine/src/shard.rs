@@ -18,7 +18,7 @@ mod writers;
 
 pub use messages::{Order, PEER_SLOTS, PeerMessage, Peers, Report, ShardPlan};
 
-use crate::exchange::{Address, ClientCommand, ServerCommand};
+use crate::exchange::{Address, Arrival, ClientCommand, ServerCommand};
 use crate::net::{Clock, Mailbox, client, server};
 use crate::pipeline::Pipeline;
 use crate::runtime::{Acceptor, Consumer, Socket, Timer, now, spawn, thread_busy_time};
@@ -190,9 +190,13 @@ impl Shard {
 
     fn serve(&self, listener: ListenerId, socket: Socket) {
         let settings = Rc::clone(&self.0.servers[listener.index()]);
+        let arrival = Arrival {
+            listener,
+            round_trip: socket.round_trip(),
+        };
         spawn(server::serve(
             socket,
-            listener,
+            arrival,
             settings,
             self.clone(),
             Timer::new(),

@@ -20,12 +20,12 @@ use std::time::{Duration, SystemTime};
 use tailrace_codec::Rope;
 use tailrace_codec::compress::Decompressor;
 use tailrace_engine::exchange::{
-    Admission, Body, Credit, Inbound, Reply, RequestHead, ServerCommand, Terms, Windows,
+    Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand, Terms, Windows,
 };
 use tailrace_engine::net::{Clock, Mailbox};
 use tailrace_engine::runtime::{Timer, now};
 use tailrace_engine::time::Instant;
-use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
+use tailrace_engine::units::{ConnectionId, RequestId};
 
 /// What whoever started the sink may look at while it runs.
 #[derive(Debug, Default)]
@@ -307,7 +307,7 @@ impl Backend {
 }
 
 impl Inbound for Backend {
-    fn opened(&self, _: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
+    fn opened(&self, _: Arrival, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
         self.mailbox.replace(Some(mailbox));
         let stream = match self.manners.closed_windows {
             true => 0,

@@ -2,8 +2,8 @@
 
 use crate::config::HealthCheckConfig;
 use crate::exchange::{
-    Admission, Body, Credit, Framing, HttpReply, Inbound, Reply, RequestHead, ServerCommand, Terms,
-    Windows,
+    Admission, Arrival, Body, Credit, Framing, HttpReply, Inbound, Reply, RequestHead,
+    ServerCommand, Terms, Windows,
 };
 use crate::net::{Mailbox, server};
 use crate::runtime::{Acceptor, Timer, now, spawn};
@@ -108,7 +108,7 @@ impl Admin {
                     let (inbound, settings) = (admin.clone(), Rc::clone(&settings));
                     spawn(server::serve(
                         socket,
-                        listener,
+                        Arrival::at(listener),
                         settings,
                         inbound,
                         Timer::new(),
@@ -166,7 +166,7 @@ impl Admin {
 }
 
 impl Inbound for Admin {
-    fn opened(&self, _: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
+    fn opened(&self, _: Arrival, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
         let mut connections = self.0.connections.borrow_mut();
         if connections.len() >= CONNECTIONS_MAX {
             return None;

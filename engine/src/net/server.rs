@@ -22,12 +22,11 @@ pub use self::settings::{Lifetime, Pings, Protocol, Settings, Timeouts};
 
 use self::session::Session;
 use self::sniff::{Rewind, Spoken};
-use crate::exchange::{Inbound, ServerCommand};
+use crate::exchange::{Arrival, Inbound, ServerCommand};
 use crate::net::Clock;
 use crate::net::flood::Peer;
 use crate::net::wire::Wire;
 use crate::time::Instant;
-use crate::units::ListenerId;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -42,7 +41,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Cost: a request is served inside the connection's poll; nothing is spawned.
 pub async fn serve<IO, S, C>(
     io: IO,
-    listener: ListenerId,
+    arrival: Arrival,
     settings: Rc<Settings>,
     inbound: S,
     mut clock: C,
@@ -51,7 +50,7 @@ pub async fn serve<IO, S, C>(
     S: Inbound + Unpin,
     C: Clock + Unpin,
 {
-    let Some(session) = Session::open(inbound, listener) else {
+    let Some(session) = Session::open(inbound, arrival) else {
         return;
     };
     let now = clock.now();

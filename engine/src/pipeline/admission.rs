@@ -15,6 +15,9 @@ use tailrace_codec::Signal;
 /// What a lane needs for a part that waits in it. Twice its size: the queue doubles when it grows.
 const PART_BYTES: u64 = 2 * size_of::<Part>() as u64;
 
+/// A round trip from which one stream's window of 1 MiB is what limits it.
+const LONG_PATH: Duration = Duration::from_millis(10);
+
 /// What a shard that is stopping tells its senders: to come again after the time a restart takes.
 const SHUTTING_DOWN: Refusal = Refusal::ShuttingDown {
     retry_after: Duration::from_secs(5),
@@ -22,11 +25,11 @@ const SHUTTING_DOWN: Refusal = Refusal::ShuttingDown {
 
 impl Pipeline {
     /// A connection was accepted: gives it windows from free credit, or refuses it.
-    pub fn handle_opened(&mut self) -> Option<Terms> {
+    pub fn handle_opened(&mut self, round_trip: Option<Duration>) -> Option<Terms> {
         if self.stopping.is_some() || self.incoming.len() >= self.settings.connections_max {
             return None;
         }
-        let windows = windows_for(self.credit.free());
+        let windows = windows_for(self.credit.free(), round_trip);
         let reserved = u64::from(windows.connection);
         self.credit.take(reserved).ok()?;
         let index = self.incoming.insert(Incoming { reserved });
@@ -352,12 +355,19 @@ impl Pipeline {
 
 /// Sizes for a new connection: a sixteenth of what is free, in powers of two, so that the first
 /// senders get long paths filled and the ten-thousandth still gets in.
-fn windows_for(free: u64) -> Windows {
+///
+/// A stream gets 1 MiB, which at 10 ms carries 100 MB/s, and on a longer path all that its connection
+/// has: one stream may have to fill it. It holds no more memory for that, because what is read of a
+/// connection is bounded by the connection's window.
+fn windows_for(free: u64, round_trip: Option<Duration>) -> Windows {
     let share = u32::try_from(free / 16)
         .unwrap_or(u32::MAX)
         .clamp(64 << 10, 8 << 20);
     let connection = 1 << share.ilog2();
-    let stream = connection.min(1 << 20);
+    let stream = match round_trip {
+        Some(round_trip) if round_trip >= LONG_PATH => connection,
+        Some(_) | None => connection.min(1 << 20),
+    };
     let frame = (connection / 4).clamp(16 << 10, 1 << 20);
     Windows {
         frame,
@@ -371,18 +381,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_stream_may_fill_a_long_path() {
+        let near = windows_for(u64::MAX, Some(Duration::from_millis(1)));
+        assert_eq!((near.stream, near.connection), (1 << 20, 8 << 20));
+        let far = windows_for(u64::MAX, Some(Duration::from_millis(80)));
+        assert_eq!((far.stream, far.connection), (8 << 20, 8 << 20));
+        let poor = windows_for(1 << 20, Some(Duration::from_millis(80)));
+        assert_eq!(poor.stream, poor.connection);
+    }
+
+    #[test]
     fn windows_shrink_with_what_is_free() {
-        let all = windows_for(u64::MAX);
+        let all = windows_for(u64::MAX, None);
         assert_eq!(
             (all.frame, all.stream, all.connection),
             (1 << 20, 1 << 20, 8 << 20)
         );
-        let some = windows_for(10 << 20);
+        let some = windows_for(10 << 20, None);
         assert_eq!(
             (some.frame, some.stream, some.connection),
             (128 << 10, 512 << 10, 512 << 10)
         );
-        let little = windows_for(0);
+        let little = windows_for(0, None);
         assert_eq!(
             (little.frame, little.stream, little.connection),
             (16 << 10, 64 << 10, 64 << 10)

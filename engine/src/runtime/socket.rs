@@ -4,7 +4,7 @@ use super::{AsyncRead, AsyncWrite, ReadBuf, RuntimeKind, context, epoll, uring};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -100,6 +100,27 @@ impl Socket {
     /// The address the peer connected to; `None` for a Unix socket.
     pub fn local_address(&self) -> Option<SocketAddr> {
         SockRef::from(&self.as_fd()).local_addr().ok()?.as_socket()
+    }
+
+    /// The kernel's measure of the round trip, the handshake's to begin with; `None` for a Unix
+    /// socket.
+    pub fn round_trip(&self) -> Option<Duration> {
+        // SAFETY: all of `tcp_info` is integers, for which zero is a value.
+        let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
+        // SAFETY: the descriptor is open while `self` is borrowed; the kernel writes at most
+        // `length` bytes to `info`, and to `length` how many there were.
+        let result = unsafe {
+            libc::getsockopt(
+                self.as_fd().as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                (&raw mut info).cast(),
+                &raw mut length,
+            )
+        };
+        let measured = result == 0 && info.tcpi_rtt > 0;
+        measured.then(|| Duration::from_micros(info.tcpi_rtt.into()))
     }
 
     /// Sets the options of a TCP connection. A Unix socket has none: nothing is done.

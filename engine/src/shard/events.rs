@@ -2,17 +2,21 @@
 
 use super::Shard;
 use crate::exchange::{
-    Admission, Answer, Body, CloseReason, Credit, Inbound, Outbound, Reply, RequestHead,
+    Admission, Answer, Arrival, Body, CloseReason, Credit, Inbound, Outbound, Reply, RequestHead,
     ServerCommand, Terms,
 };
 use crate::net::Mailbox;
 use crate::runtime::now;
-use crate::units::{AttemptId, ConnectionId, ListenerId, RequestId};
+use crate::units::{AttemptId, ConnectionId, RequestId};
 use std::time::SystemTime;
 
 impl Inbound for Shard {
-    fn opened(&self, _: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
-        let terms = self.0.pipeline.borrow_mut().handle_opened()?;
+    fn opened(&self, arrival: Arrival, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
+        let terms = self
+            .0
+            .pipeline
+            .borrow_mut()
+            .handle_opened(arrival.round_trip)?;
         self.0
             .incoming
             .borrow_mut()

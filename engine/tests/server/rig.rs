@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
 use tailrace_engine::exchange::{
-    Admission, Body, Credit, Framing, GrpcReply, HttpReply, Inbound, Reply, RequestHead,
+    Admission, Arrival, Body, Credit, Framing, GrpcReply, HttpReply, Inbound, Reply, RequestHead,
     ServerCommand, Terms, Windows,
 };
 use tailrace_engine::net::server::{Settings, serve};
@@ -191,7 +191,7 @@ impl Script {
         let settings = Rc::new(settings);
         tokio::task::spawn_local(serve(
             io,
-            ListenerId(0),
+            Arrival::at(ListenerId(0)),
             settings,
             self.clone(),
             self.0.clock.clone(),
@@ -221,8 +221,8 @@ impl Script {
 }
 
 impl Inbound for Script {
-    fn opened(&self, listener: ListenerId, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
-        assert_eq!(listener, ListenerId(0));
+    fn opened(&self, arrival: Arrival, mailbox: Mailbox<ServerCommand>) -> Option<Terms> {
+        assert_eq!(arrival, Arrival::at(ListenerId(0)));
         let mut connections = self.0.connections.borrow_mut();
         if self.0.connections_max.get() == Some(connections.len()) {
             return None;

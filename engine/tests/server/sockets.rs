@@ -8,7 +8,7 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
-use tailrace_engine::exchange::{Address, Windows};
+use tailrace_engine::exchange::{Address, Arrival, Windows};
 use tailrace_engine::net::server::{Settings, serve};
 use tailrace_engine::runtime::{self, Acceptor, RuntimeKind, Socket, Timer};
 use tailrace_engine::units::ListenerId;
@@ -40,7 +40,13 @@ fn on_both<F: Future<Output = ()>>(test: impl Fn(Address, Script) -> F) {
                     let socket = acceptor.accept().await;
                     let settings = Rc::new(Settings::default());
                     let (inbound, clock) = (inbound.clone(), Timer::new());
-                    runtime::spawn(serve(socket, ListenerId(0), settings, inbound, clock));
+                    runtime::spawn(serve(
+                        socket,
+                        Arrival::at(ListenerId(0)),
+                        settings,
+                        inbound,
+                        clock,
+                    ));
                 }
             });
             test(bound.address, script).await;

@@ -1,6 +1,8 @@
 //! One connection as the engine knows it.
 
-use crate::exchange::{Admission, Body, Credit, Inbound, Reply, RequestHead, ServerCommand, Terms};
+use crate::exchange::{
+    Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand, Terms,
+};
 use crate::net::Mailbox;
 use crate::units::{ListenerId, RequestId};
 use http::request::Parts;
@@ -19,12 +21,12 @@ pub(super) struct Session<S: Inbound> {
 
 impl<S: Inbound> Session<S> {
     /// `None`: the engine takes no more connections.
-    pub(super) fn open(inbound: S, listener: ListenerId) -> Option<Self> {
+    pub(super) fn open(inbound: S, arrival: Arrival) -> Option<Self> {
         let mailbox = Mailbox::new();
-        let terms = inbound.opened(listener, mailbox.clone())?;
+        let terms = inbound.opened(arrival, mailbox.clone())?;
         Some(Self {
             inbound,
-            listener,
+            listener: arrival.listener,
             terms,
             mailbox,
         })

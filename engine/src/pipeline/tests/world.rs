@@ -150,7 +150,7 @@ impl World {
         };
         let mut pipeline = Pipeline::new(Rc::new(settings), ShardId(0), 7);
         let connection = pipeline
-            .handle_opened()
+            .handle_opened(None)
             .expect("credit for one connection")
             .connection;
         Self {

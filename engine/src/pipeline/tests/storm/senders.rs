@@ -42,7 +42,7 @@ impl Senders {
     pub fn step(&mut self, pipeline: &mut Pipeline, random: &mut Random, now: Instant) {
         match pick(random, 16) {
             0 | 1 => {
-                let terms = pipeline.handle_opened();
+                let terms = pipeline.handle_opened(None);
                 self.connections.extend(terms.map(|terms| terms.connection));
             }
             2 if !self.connections.is_empty() => {
