@@ -11,6 +11,8 @@ mod admin;
 mod names;
 mod process;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use start::{Listening, Options, Running, StartError, start};
 
@@ -26,7 +28,7 @@ use admin::Admin;
 use names::Names;
 use std::future::poll_fn;
 use std::mem;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -54,6 +56,9 @@ pub enum Outcome {
     },
 }
 
+/// How long a shard that closed its ring gets to say why: only its executor is still to be dropped.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How long shards get beyond the shutdown timeout to say that they are done.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -74,6 +79,8 @@ struct Control {
 struct ShardLink {
     orders: Producer<Order>,
     reports: Consumer<Report>,
+    /// Told once, when the shard has ended by itself: why.
+    died: Receiver<String>,
     drained: bool,
     /// What the shard counted, once it has ended.
     last: Option<(Box<Counters>, Instant)>,
@@ -158,7 +165,9 @@ impl Control {
                         break;
                     }
                     let shard = shard_id(index);
-                    let cause = "its thread ended without a word".to_owned();
+                    // Nothing is left to serve: the engine ends with what is said here.
+                    let cause = self.shards[index].died.recv_timeout(LAST_WORDS);
+                    let cause = cause.unwrap_or_else(|_| "its thread ended without a word".into());
                     return Some(Outcome::ShardDied { shard, cause });
                 };
                 self.hear(report);

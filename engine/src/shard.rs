@@ -80,10 +80,11 @@ impl Shard {
             servers,
             clients,
             listeners,
-            writers,
+            files,
+            prints,
             ..
         } = plan;
-        let writers = match Writers::open(writers) {
+        let writers = match Writers::open(files, prints) {
             Ok(writers) => RefCell::new(writers),
             Err(error) => {
                 let _ = plan.started.send(Err(error));

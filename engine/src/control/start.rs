@@ -7,6 +7,7 @@ use super::{Command, Control, Outcome, ShardLink};
 use crate::assembly::{Assembly, assemble};
 use crate::config::limits::{LimitFault, Limits, Machine, ShardLimits};
 use crate::config::{Config, ListenAddress};
+use crate::egress::outlet::OutletSettings;
 use crate::exchange::Address;
 use crate::runtime::{
     Blocked, Bound, Consumer, Producer, Requested, RuntimeKind, bind, choose, probe, ring, run,
@@ -18,7 +19,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -170,7 +171,7 @@ fn limits(config: &Config, shards: usize) -> Result<ShardLimits, LimitFault> {
     Ok(limits.shard)
 }
 
-fn start_control(
+pub(super) fn start_control(
     assembly: Assembly,
     shards: Vec<ShardLink>,
     names: Names,
@@ -235,11 +236,15 @@ fn start_shards(
         let id = ShardId(u32::try_from(index).unwrap_or(u32::MAX));
         let (orders, order_inbox) = ring(CONTROL_SLOTS);
         let (reports, report_inbox) = ring(CONTROL_SLOTS);
+        let (last_words, died) = sync_channel(1);
         let pipeline = &assembly.pipelines[index];
         let homes = pipeline.homes.iter();
         let at_home = |home: &Option<ShardId>| home.unwrap_or(id) == id;
-        let writers = homes.zip(&assembly.files);
-        let writers = writers.map(|(home, file)| file.clone().filter(|_| at_home(home)));
+        let files = homes.clone().zip(&assembly.files);
+        let files = files.map(|(home, file)| file.clone().filter(|_| at_home(home)));
+        let is_debug = |outlet: &OutletSettings| matches!(outlet, OutletSettings::Debug(_));
+        let mut outlets = homes.zip(&pipeline.outlets);
+        let prints = outlets.any(|(home, outlet)| is_debug(outlet) && at_home(home));
         let plan = ShardPlan {
             id,
             // Shards must not jitter in step.
@@ -252,7 +257,8 @@ fn start_shards(
                 .collect(),
             clients: assembly.clients.clone(),
             listeners,
-            writers: writers.collect(),
+            files: files.collect(),
+            prints,
             started: started.clone(),
             orders: order_inbox,
             inboxes: std::mem::take(&mut incoming[index]),
@@ -266,12 +272,13 @@ fn start_shards(
         let name = format!("tailrace-{index}");
         let thread = std::thread::Builder::new()
             .name(name)
-            .spawn(move || run_shard(kind, cpu, plan))
+            .spawn(move || run_shard(kind, cpu, id, &last_words, || Shard::run(plan)))
             .map_err(StartError::Thread)?;
         threads.push(thread);
         links.push(ShardLink {
             orders,
             reports: report_inbox,
+            died,
             drained: false,
             last: None,
         });
@@ -292,13 +299,22 @@ fn start_shards(
 }
 
 /// A panic is caught by the thread's end: the report ring closes without a `Stopped`.
-fn run_shard(kind: RuntimeKind, cpu: Option<usize>, plan: ShardPlan) {
-    let id = plan.id;
-    match run(kind, cpu, || Shard::run(plan)) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(shard = id.0, %error, "a shard ended"),
-        Err(error) => tracing::error!(shard = id.0, %error, "a shard ended"),
-    }
+/// What it panicked with goes to control, which reports it.
+pub(super) fn run_shard<F: Future<Output = io::Result<()>>>(
+    kind: RuntimeKind,
+    cpu: Option<usize>,
+    id: ShardId,
+    last_words: &SyncSender<String>,
+    main: impl FnOnce() -> F,
+) {
+    let cause = match run(kind, cpu, main) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(shard = id.0, error = cause, "a shard ended");
+    // Nobody listens where the engine did not start.
+    let _ = last_words.try_send(cause);
 }
 
 type PeerRings = (

@@ -54,7 +54,7 @@ impl Appender {
         let (jobs, waiting) = mpsc::sync_channel(UNANSWERED_MAX);
         let (finished, done) = ring(UNANSWERED_MAX);
         std::thread::Builder::new()
-            .name("append".to_owned())
+            .name("tailrace-writer".to_owned())
             .spawn(move || write_all(writer, &waiting, finished))?;
         Ok(Self {
             jobs,

@@ -30,7 +30,9 @@ pub struct ShardPlan {
     pub clients: Vec<Option<client::Settings>>,
     pub listeners: Vec<(ListenerId, socket2::Socket)>,
     /// By lane: the file it writes; filled in on its home shard alone.
-    pub writers: Vec<Option<FileConfig>>,
+    pub files: Vec<Option<FileConfig>>,
+    /// Whether a lane that has its home here writes to the console.
+    pub prints: bool,
     /// Told once, when the shard serves, or why it does not.
     pub started: SyncSender<io::Result<()>>,
     pub orders: Consumer<Order>,

@@ -58,7 +58,9 @@ impl Shard {
                 }
             }
             Output::Print { attempt, text } => {
-                state.writers.borrow_mut().print(attempt, text);
+                if !state.writers.borrow_mut().print(attempt, text) {
+                    pipeline.handle_written(attempt, false, now);
+                }
             }
             Output::HandOver {
                 to,

@@ -11,13 +11,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 
-/// One writer for each file, and one for the console.
+/// One writer for each file, and one for the console where an exporter prints.
 #[derive(Debug)]
 pub(super) struct Writers {
     files: Vec<(PathBuf, Writer)>,
     /// By lane: its place in `files`. Lanes that write the same file share it.
     file_of: Vec<Option<usize>>,
-    console: Writer,
+    console: Option<Writer>,
 }
 
 /// An appender answers in order, so the attempts it owes an answer are a queue. What it has no room
@@ -31,12 +31,16 @@ struct Writer {
 }
 
 impl Writers {
-    /// `files` by lane. Makes directories and files where the configuration says so.
-    pub fn open(files: Vec<Option<FileConfig>>) -> io::Result<Self> {
+    /// `files` by lane. Makes directories and files where the configuration says so. `prints`:
+    /// whether a lane of this shard writes to the console.
+    ///
+    /// Cost: a thread for each file and one for the console; none where nothing is written.
+    pub fn open(files: Vec<Option<FileConfig>>, prints: bool) -> io::Result<Self> {
+        let console = prints.then(|| Writer::open(&Target::Stdout)).transpose()?;
         let mut writers = Self {
             files: Vec::new(),
             file_of: Vec::new(),
-            console: Writer::open(&Target::Stdout)?,
+            console,
         };
         for file in files {
             let place = file.map(|file| writers.place(file)).transpose()?;
@@ -68,14 +72,19 @@ impl Writers {
         true
     }
 
-    pub fn print(&mut self, attempt: AttemptId, text: String) {
-        self.console.append(attempt, text.into());
+    /// Hands text to the console; `false` where this shard does not print.
+    pub fn print(&mut self, attempt: AttemptId, text: String) -> bool {
+        let Some(console) = &mut self.console else {
+            return false;
+        };
+        console.append(attempt, text.into());
+        true
     }
 
     /// The next attempt that has been written, or not.
     pub fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<(AttemptId, bool)> {
         let files = self.files.iter_mut().map(|(_, writer)| writer);
-        for writer in files.chain([&mut self.console]) {
+        for writer in files.chain(&mut self.console) {
             if writer.waiting.is_empty() {
                 continue;
             }
@@ -146,5 +155,18 @@ impl Writer {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_here_is_not_opened() {
+        let mut writers = Writers::open(vec![None], false).expect("nothing to open");
+        assert!(writers.console.is_none() && writers.files.is_empty());
+        assert!(!writers.append(LaneId(0), AttemptId(1), Bytes::new()));
+        assert!(!writers.print(AttemptId(2), String::new()));
     }
 }
