@@ -7,6 +7,7 @@
 mod clients;
 mod division;
 mod listeners;
+mod resource;
 #[cfg(test)]
 mod tests;
 
@@ -190,10 +191,6 @@ fn labels(config: &Config, listeners: &[ListenerSettings]) -> Labels {
             signals: Signal::ALL.into_iter().filter(served).collect(),
         }
     };
-    let resource = &config.telemetry.resource;
-    let given = |(key, value): &(String, Option<String>)| {
-        value.as_ref().map(|value| (key.clone(), value.clone()))
-    };
     Labels {
         receivers: config
             .listeners
@@ -206,7 +203,7 @@ fn labels(config: &Config, listeners: &[ListenerSettings]) -> Labels {
             .iter()
             .map(|lane| lane_labels(config, lane))
             .collect(),
-        resource: resource.iter().filter_map(given).collect(),
+        resource: resource::attributes(&config.telemetry.resource, &resource::new_instance()),
     }
 }
 

@@ -8,7 +8,8 @@ use tailrace_tests::{
 on_each_runtime!(
     counts_what_passed,
     a_batch_processor_has_its_series,
-    hides_secrets
+    hides_secrets,
+    the_process_says_who_it_is,
 );
 
 fn counts_what_passed(runtime: Runtime) {
@@ -78,6 +79,40 @@ fn a_batch_processor_has_its_series(runtime: Runtime) {
     );
     forwarder.wait_for_metric("otelcol_processor_batch_batch_send_size_sum", &labels, 10.0);
     forwarder.stop();
+}
+
+fn the_process_says_who_it_is(runtime: Runtime) {
+    let target_info = |config: &Config| {
+        let forwarder = Forwarder::start(TAILRACE, runtime, config);
+        let metrics = forwarder.metrics();
+        let mut lines = metrics.lines();
+        let line = lines.find(|line| line.starts_with("target_info"));
+        let line = line.expect("a series").to_owned();
+        forwarder.stop();
+        line
+    };
+    let config = Config::new().exporter("nop", serde_json::Value::Null);
+    let line = target_info(&config);
+    for label in ["service_name=\"tailrace\"", "service_version=\""] {
+        assert!(line.contains(label), "{line}");
+    }
+    assert!(line.contains("service_instance_id=\""), "{line}");
+    assert_ne!(line, target_info(&config), "each start is an instance");
+
+    let resource = serde_json::json!({
+        "service.name": "edge",
+        "service.version": null,
+        "service.instance.id": null,
+        "region": "eu",
+    });
+    let config = config.set("service/telemetry/resource", resource);
+    let line = target_info(&config);
+    for label in ["service_name=\"edge\"", "region=\"eu\""] {
+        assert!(line.contains(label), "{line}");
+    }
+    for absent in ["service_version", "service_instance_id", "tailrace"] {
+        assert!(!line.contains(absent), "{line}");
+    }
 }
 
 fn hides_secrets(runtime: Runtime) {
