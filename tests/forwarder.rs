@@ -211,6 +211,25 @@ impl Forwarder {
         self.signal(libc::SIGTERM);
     }
 
+    /// What a terminal sends when it closes, and what reloads other programs.
+    pub fn hang_up(&self) {
+        self.signal(libc::SIGHUP);
+    }
+
+    /// The names of its threads, sorted.
+    pub fn threads(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(folder).expect("the process is alive");
+        let name = |thread: std::io::Result<std::fs::DirEntry>| {
+            // A thread may end between the listing and the reading.
+            let name = std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+            Some(name.trim_end().to_owned())
+        };
+        let mut names: Vec<_> = threads.filter_map(name).collect();
+        names.sort();
+        names
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
@@ -278,10 +297,15 @@ pub fn run_to_end(binary: &str, args: &[&str], config: &str) -> Ended {
 /// Runs `command`, which may be confined, with the text of a configuration file, to its end.
 pub fn end_of(mut command: Command, config: &str) -> Ended {
     let folder = Folder::create();
-    let config_file = folder.write("config.yaml", config);
-    let mut child = command
+    command
         .arg("--config")
-        .arg(config_file)
+        .arg(folder.write("config.yaml", config));
+    end_of_command(command)
+}
+
+/// Runs a command that takes no configuration, to its end.
+pub fn end_of_command(mut command: Command) -> Ended {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

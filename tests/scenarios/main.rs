@@ -3,8 +3,11 @@
 
 mod attacks;
 mod backend_restart;
+mod components;
 mod config_errors;
 mod connections;
+mod demo;
+mod exit_codes;
 mod fan_out;
 mod file_exporter;
 mod forward_grpc;
@@ -24,6 +27,7 @@ mod sandboxed;
 mod shutdown_drains;
 mod sink;
 mod skewed;
+mod threads;
 mod too_large_split;
 mod unix_sockets;
 

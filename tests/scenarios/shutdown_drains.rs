@@ -11,6 +11,7 @@ on_each_runtime!(
     what_waits_is_delivered,
     an_open_batch_is_delivered,
     a_second_signal_ends_at_once,
+    a_hangup_is_said_and_changes_nothing,
     what_another_shard_sends_is_delivered,
     what_cannot_be_delivered_is_said,
     who_waits_for_delivery_is_told_at_the_end,
@@ -33,6 +34,10 @@ fn what_waits_is_delivered(runtime: Runtime) {
     forwarder.terminate();
     wait::until_true("the health check to say no", || {
         tailrace_tests::forwarder::get(health, "/").is_none_or(|(status, _)| status == 503)
+    });
+    let http = forwarder.http();
+    wait::until_true("a new connection to be closed", || {
+        tailrace_tests::forwarder::get(http, "/v1/traces").is_none()
     });
     assert!(forwarder.is_running(), "it ended with answers outstanding");
     backend.release();
@@ -136,4 +141,23 @@ fn a_second_signal_ends_at_once(runtime: Runtime) {
     });
     forwarder.terminate();
     assert_eq!(forwarder.wait().code(), Some(130), "{}", forwarder.log());
+}
+
+/// Supervisors and terminals send it; there is no reloading yet, and nothing else to do about it.
+fn a_hangup_is_said_and_changes_nothing(runtime: Runtime) {
+    let backend = Backend::start();
+    let mut forwarder = Forwarder::start(TAILRACE, runtime, &Config::to_grpc(backend.address()));
+    for _ in 0..2 {
+        forwarder.hang_up();
+    }
+    wait::until_true("the signal to be logged", || {
+        forwarder.log().contains("SIGHUP is reserved for reloading")
+    });
+    assert!(forwarder.is_running());
+    assert_eq!(forwarder.health().expect("an answer").0, 200);
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    let sent = generate::request(Signal::Traces, 1..11);
+    sender.send_accepted(&sent);
+    forwarder.stop();
+    backend.received().assert_exactly(&[sent]);
 }

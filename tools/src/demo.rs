@@ -111,10 +111,14 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     }
     let figures = Figures::new(&sent, &received, cpu_nanos);
     figures.print(args.json).map_err(Failure::system)?;
-    if figures.verdict.holds() {
+    proven(figures.verdict)
+}
+
+fn proven(verdict: Verdict) -> Result<(), Failure> {
+    if verdict.holds() {
         Ok(())
     } else {
-        Err(Failure::unproven(figures.verdict))
+        Err(Failure::unproven(verdict))
     }
 }
 
@@ -226,5 +230,53 @@ impl Figures {
             out,
             "{word}: accepted {accepted_items} = delivered {delivered_items}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELD: Verdict = Verdict {
+        accepted_items: 100,
+        delivered_items: 100,
+        duplicate_items: 0,
+        corrupt_items: 0,
+    };
+
+    #[test]
+    fn anything_but_once_and_whole_fails() {
+        assert!(proven(HELD).is_ok());
+        let broken = [
+            Verdict {
+                delivered_items: 99,
+                ..HELD
+            },
+            Verdict {
+                duplicate_items: 1,
+                ..HELD
+            },
+            Verdict {
+                corrupt_items: 1,
+                ..HELD
+            },
+            // A run of nothing proves nothing.
+            Verdict {
+                accepted_items: 0,
+                delivered_items: 0,
+                ..HELD
+            },
+        ];
+        for verdict in broken {
+            let failure = proven(verdict).expect_err("it does not hold");
+            assert_eq!(failure.code(), 1, "{verdict:?}");
+            let Verdict {
+                accepted_items,
+                delivered_items,
+                ..
+            } = verdict;
+            let counts = format!("accepted {accepted_items}, delivered {delivered_items}");
+            assert!(failure.message().starts_with(&counts), "{failure:?}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! How the program ends when something is wrong: one message, one code.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use tailrace_bench::Verdict;
 use tailrace_bench::load::LoadError;
@@ -82,6 +84,11 @@ impl Failure {
                  they are lost"
             ),
         }
+    }
+
+    /// A file that `key` names, a flag or a path in the configuration.
+    pub fn unwritten(key: &str, path: &Path, error: io::Error) -> Self {
+        Self::system(format!("{key}: cannot write {}: {error}", path.display()))
     }
 
     pub fn system(error: impl fmt::Display) -> Self {
@@ -176,6 +183,16 @@ impl Failure {
     pub const fn ledger(message: String) -> Self {
         let code = Self::DATA;
         Self { code, message }
+    }
+
+    #[cfg(test)]
+    pub const fn code(&self) -> u8 {
+        self.code
+    }
+
+    #[cfg(test)]
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Says it on standard error.

@@ -12,6 +12,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Their key in the configuration.
+const OUTPUTS: &str = "service.telemetry.logs.output_paths";
+
 /// Starts logging as configured, to every output.
 pub fn start(config: &LogsConfig) -> Result<(), Failure> {
     let level = match config.level {
@@ -21,9 +24,7 @@ pub fn start(config: &LogsConfig) -> Result<(), Failure> {
         LogLevel::Error => LevelFilter::ERROR,
     };
     let outputs = config.outputs.iter().map(|output| layer(config, output));
-    let layers = outputs
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(Failure::system)?;
+    let layers = outputs.collect::<Result<Vec<_>, Failure>>()?;
     tracing_subscriber::registry()
         .with(layers.with_filter(level))
         .init();
@@ -36,12 +37,13 @@ pub fn start(config: &LogsConfig) -> Result<(), Failure> {
 fn layer(
     config: &LogsConfig,
     output: &LogOutput,
-) -> io::Result<Box<dyn Layer<Registry> + Send + Sync>> {
+) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Failure> {
     let writer = match output {
         LogOutput::Stderr => BoxMakeWriter::new(io::stderr),
         LogOutput::Stdout => BoxMakeWriter::new(io::stdout),
         LogOutput::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.map_err(|error| Failure::unwritten(OUTPUTS, path, error))?;
             BoxMakeWriter::new(Mutex::new(file))
         }
     };

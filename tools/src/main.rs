@@ -7,6 +7,7 @@ mod inspect;
 mod ledger;
 mod load;
 mod logs;
+mod ready_file;
 mod run;
 mod sink;
 

@@ -1,12 +1,15 @@
 //! `tailrace run`: the forwarder.
 
 use crate::exit::Failure;
+use crate::ready_file::{ReadyFile, address_text};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::process;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
-use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::{Requested, RuntimeKind};
 use tailrace_engine::telemetry::DropReason;
 use tailrace_engine::{Engine, Listening, Options, Outcome};
@@ -76,40 +79,62 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         pinned: !args.unpinned,
         admin: true,
     };
+    let unwritten = |path: &Path, error| Failure::unwritten("--ready-file", path, error);
+    let ready_file = args.ready_file.as_deref().map(|path| {
+        let file = ReadyFile::create(path).map_err(|error| unwritten(path, error))?;
+        Ok((path, file))
+    });
+    let ready_file = ready_file.transpose()?;
     // Before the engine: a signal that comes while it starts must not be lost.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::system)?;
+    let signals = watch_signals().map_err(Failure::system)?;
     let engine = Engine::start(&config, &options).map_err(Failure::start)?;
-    report(&engine);
-    if let Some(path) = &args.ready_file {
-        write_ready_file(path, engine.listening()).map_err(Failure::system)?;
+    if let Some((path, file)) = ready_file {
+        let written = file.write(engine.listening());
+        written.map_err(|error| unwritten(path, error))?;
     }
+    report(&engine);
+    serve(engine, signals, config.engine.shutdown_timeout)
+}
+
+/// The signals as they come, from a thread that waits for them.
+fn watch_signals() -> io::Result<Receiver<i32>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, received) = channel();
-    std::thread::spawn(move || {
+    let watch = move || {
         for signal in signals.forever() {
             if sender.send(signal).is_err() {
                 return;
             }
         }
-    });
+    };
+    thread::Builder::new()
+        .name("tailrace-signal".into())
+        .spawn(watch)?;
+    Ok(received)
+}
+
+/// Until a signal asks for the end, or the engine has ended by itself.
+fn serve(engine: Engine, signals: Receiver<i32>, timeout: Duration) -> Result<(), Failure> {
     loop {
-        match received.recv_timeout(LOOK) {
+        match signals.recv_timeout(LOOK) {
             Ok(SIGHUP) => tracing::warn!("SIGHUP is reserved for reloading; nothing is reloaded"),
             Ok(signal) => {
                 tracing::info!(signal, "stopping; a second signal ends at once");
-                std::thread::spawn(move || {
-                    for signal in received {
-                        if signal != SIGHUP {
-                            tracing::warn!("second signal: ending with what is inside");
-                            std::process::exit(130);
-                        }
-                    }
-                });
-                return ended(engine.stop(config.engine.shutdown_timeout));
+                thread::spawn(move || end_at_once(signals));
+                return ended(engine.stop(timeout));
             }
             Err(RecvTimeoutError::Timeout) if engine.has_ended() => return ended(engine.wait()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return ended(engine.wait()),
         }
+    }
+}
+
+/// Ends the process at the next signal that asks for it.
+fn end_at_once(signals: Receiver<i32>) {
+    if signals.into_iter().any(|signal| signal != SIGHUP) {
+        tracing::warn!("second signal: ending with what is inside");
+        process::exit(130);
     }
 }
 
@@ -123,7 +148,7 @@ fn report(engine: &Engine) {
         address,
     } in engine.listening()
     {
-        let address = text(address);
+        let address = address_text(address);
         tracing::info!(component, protocol, address, "listening");
     }
     tracing::info!(
@@ -155,35 +180,34 @@ fn ended(outcome: Outcome) -> Result<(), Failure> {
     }
 }
 
-/// Written whole and then renamed: whoever waits for the file never reads half of it.
-fn write_ready_file(path: &Path, listening: &[Listening]) -> std::io::Result<()> {
-    let entries: Vec<_> = listening
-        .iter()
-        .map(
-            |Listening {
-                 component,
-                 protocol,
-                 address,
-             }| {
-                serde_json::json!({
-                    "component": component,
-                    "protocol": protocol,
-                    "address": text(address),
-                })
-            },
-        )
-        .collect();
-    let partial = path.with_extension("partial");
-    std::fs::write(
-        &partial,
-        serde_json::json!({ "listening": entries }).to_string(),
-    )?;
-    std::fs::rename(partial, path)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tailrace_engine::units::ShardId;
 
-fn text(address: &Address) -> String {
-    match address {
-        Address::Tcp(address) => address.to_string(),
-        Address::Unix(path) => format!("unix://{}", path.display()),
+    #[test]
+    fn a_shard_that_died_ends_the_process_with_its_message_and_code() {
+        let outcome = Outcome::ShardDied {
+            shard: ShardId(3),
+            cause: "a task panicked: an invariant did not hold".to_owned(),
+        };
+        let failure = ended(outcome).expect_err("a shard died");
+        assert_eq!(failure.code(), 70);
+        assert_eq!(
+            failure.message(),
+            "shard 3 died: a task panicked: an invariant did not hold"
+        );
+    }
+
+    #[test]
+    fn what_was_left_behind_fails_and_an_empty_engine_does_not() {
+        let stopped = |dropped_items| Outcome::Stopped {
+            dropped_items,
+            last: Box::default(),
+        };
+        assert!(ended(stopped(0)).is_ok());
+        let failure = ended(stopped(7)).expect_err("7 items were left");
+        assert_eq!(failure.code(), 75);
+        assert!(failure.message().starts_with("7 items were accepted"));
     }
 }
