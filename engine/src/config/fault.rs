@@ -212,7 +212,10 @@ impl fmt::Display for FaultKind {
             Self::InvalidId => f.write_str("an id is a type, or type/name"),
             Self::WrongType { expected, found } => write!(f, "expected {expected}, found {found}"),
             Self::NotOneOf { valid, found } => {
-                write!(f, "expected one of {}, found {found}", valid.join(", "))
+                // An empty name stands for a default, which nobody needs to be told to write.
+                let names = valid.iter().filter(|name| !name.is_empty());
+                let names: Vec<_> = names.copied().collect();
+                write!(f, "expected one of {}, found {found}", names.join(", "))
             }
             Self::OutOfRange { min, max, found } => {
                 write!(f, "expected a number from {min} to {max}, found {found}")

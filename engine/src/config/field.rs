@@ -108,6 +108,13 @@ impl Reader {
         });
     }
 
+    /// Warns of a key that what stands beside it leaves without effect.
+    pub fn no_effect(&mut self, key: &str, why: &str) {
+        self.at(key, |reader| {
+            reader.warn(format!("has no effect here: {why}"));
+        });
+    }
+
     /// "expected X, found Y". The value is shown only where it was written in the file itself and
     /// where it is a scalar: what an expansion brought may be a secret.
     pub fn wrong_type<T>(&mut self, expected: &'static str, node: &Node) -> Option<T> {
@@ -194,6 +201,26 @@ impl<'a> Fields<'a> {
             });
         }
     }
+}
+
+/// The keys of a section whose values are not their defaults, in its order.
+pub(super) fn changed<T: Section>(section: &T) -> Vec<String> {
+    let at = Position {
+        source: "".into(),
+        line: 1,
+        column: 1,
+    };
+    let empty = Node::new(Value::Null, at);
+    let mut reader = Reader::default();
+    let default = T::read_fields(&mut Fields::of(&empty, &mut reader), &mut reader);
+    let (mut found, mut defaults) = (Vec::new(), Vec::new());
+    section.print_fields(&mut found);
+    default.print_fields(&mut defaults);
+    let pairs = found.into_iter().zip(defaults);
+    pairs
+        .filter(|(found, default)| found.1 != default.1)
+        .map(|((key, _), _)| key)
+        .collect()
 }
 
 /// The default of a key, read from its text like any other value.

@@ -105,9 +105,9 @@ pub struct ServerKeepalive {
 pub struct ListenerTimes {
     /// `read_header_timeout`: from the first byte of a request's head to its last.
     pub header: Duration,
-    /// `read_timeout`: the longest pause within the body of a request.
+    /// `read_timeout`: the longest pause within the body of a request. HTTP: at most 30 s.
     pub read: Duration,
-    /// `write_timeout`: for the answer to be taken.
+    /// `write_timeout`: for the answer to be taken. At most 30 s.
     pub write: Duration,
     /// `idle_timeout`: between two requests on one HTTP/1.1 connection.
     pub idle: Duration,

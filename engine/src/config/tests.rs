@@ -7,6 +7,7 @@ mod effective;
 mod faults;
 mod reference;
 mod robust;
+mod unused;
 
 use super::{Config, Environment, Inputs, Loaded, load};
 use std::io;

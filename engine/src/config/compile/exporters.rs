@@ -1,6 +1,7 @@
 //! Exporters, each for each signal that reaches it.
 
 mod check;
+mod unused;
 
 use super::graph::{Instance, Routes};
 use super::{Declared, Exporter, Processor, batching, find};
@@ -36,7 +37,10 @@ pub(super) fn lanes(
     }
     reader.path = vec!["exporters".into()];
     for (id, exporter) in &declared.exporters {
-        reader.at(id.as_str(), |reader| check::exporter(exporter, reader));
+        reader.at(id.as_str(), |reader| {
+            check::exporter(exporter, reader);
+            unused::warn(exporter, reader);
+        });
     }
     let mut lanes = Vec::new();
     for instance in &routes.instances {
@@ -146,7 +150,7 @@ fn grpc(exporter: &OtlpGrpcExporter, consumers: u32) -> Option<Box<OtlpGrpcConfi
     let target = endpoint::grpc(&exporter.endpoint.0).ok()?;
     let mut headers = headers(&exporter.headers.0);
     if let Some(user_agent) = &exporter.user_agent.0 {
-        headers.push((http::header::USER_AGENT, Secret::new(user_agent)));
+        headers.push((http::header::USER_AGENT, user_agent.clone()));
     }
     let authority = match exporter.authority.as_str() {
         "" => target.authority,

@@ -5,9 +5,11 @@ use super::graph::Routes;
 use super::{Declared, Receiver};
 use crate::config::endpoint;
 use crate::config::fault::FaultKind;
-use crate::config::field::Reader;
+use crate::config::field::{Reader, changed};
 use crate::config::raw::receivers::{GrpcServer, OtlpHttpServer};
-use crate::config::raw::shared::{Cors, GrpcServerKeepalive, HttpServer, Transport};
+use crate::config::raw::shared::{
+    Cors, GrpcServerKeepalive, HttpServer, ServerParameters, Transport,
+};
 use crate::config::types::Endpoint;
 use crate::config::{
     ComponentId, CorsConfig, HttpListenerConfig, LaneConfig, ListenAddress, ListenerConfig,
@@ -145,11 +147,8 @@ fn grpc_listener(id: &ComponentId, server: &GrpcServer, reader: &mut Reader) -> 
         address: address(&server.endpoint, server.transport, reader)?,
         protocol: ListenerProtocol::Grpc,
         message_bytes_max: ByteCount::mib(mib),
-        streams_max: match server.max_concurrent_streams {
-            0 => STREAMS_MAX,
-            streams => streams,
-        },
-        keepalive: server_keepalive(server.keepalive.0.as_ref()),
+        streams_max: streams_max(server.max_concurrent_streams, reader),
+        keepalive: server_keepalive(server.keepalive.0.as_ref(), reader),
         times: ListenerTimes {
             header: Duration::from_secs(10),
             read: Duration::MAX,
@@ -165,16 +164,46 @@ fn grpc_listener(id: &ComponentId, server: &GrpcServer, reader: &mut Reader) -> 
 /// Enough for any client that knows how to wait, and a bound on what one connection holds.
 const STREAMS_MAX: u32 = 128;
 
+/// The most that may be configured: each stream may hold 16 KiB of headers before its request
+/// is charged to the memory limit.
+const STREAMS_LIMIT: u32 = 10_000;
+
+fn streams_max(configured: u32, reader: &mut Reader) -> u32 {
+    if configured > STREAMS_LIMIT {
+        reader.at("max_concurrent_streams", |reader| {
+            reader.warn(format!(
+                "more than {STREAMS_LIMIT} count as {STREAMS_LIMIT}"
+            ));
+        });
+    }
+    match configured {
+        0 => STREAMS_MAX,
+        streams => streams.min(STREAMS_LIMIT),
+    }
+}
+
 fn empty_routes() -> [Vec<LaneId>; Signal::ALL.len()] {
     std::array::from_fn(|_| Vec::new())
 }
 
-fn server_keepalive(keepalive: Option<&GrpcServerKeepalive>) -> ServerKeepalive {
+fn server_keepalive(
+    keepalive: Option<&GrpcServerKeepalive>,
+    reader: &mut Reader,
+) -> ServerKeepalive {
     let or = |value: Option<Duration>, default: Duration| {
         value.filter(|value| !value.is_zero()).unwrap_or(default)
     };
     let server = keepalive.map(|keepalive| &keepalive.server_parameters);
     let policy = keepalive.map(|keepalive| &keepalive.enforcement_policy);
+    let ages = |server: &ServerParameters| !server.max_connection_age.is_zero();
+    if server.is_some_and(|s| !ages(s) && !s.max_connection_age_grace.is_zero()) {
+        reader.at("keepalive", |reader| {
+            reader.at("server_parameters", |reader| {
+                let why = "there is no max_connection_age";
+                reader.no_effect("max_connection_age_grace", why);
+            });
+        });
+    }
     ServerKeepalive {
         max_connection_idle: or(server.map(|s| s.max_connection_idle), Duration::MAX),
         max_connection_age: or(server.map(|s| s.max_connection_age), Duration::MAX),
@@ -213,16 +242,28 @@ fn http_listener(id: &ComponentId, http: &OtlpHttpServer, reader: &mut Reader) -
             _ => ByteCount::mib(20),
         },
         streams_max: STREAMS_MAX,
-        keepalive: server_keepalive(None),
-        times: times(server),
+        keepalive: server_keepalive(None, reader),
+        times: times(server, reader),
         metadata_keys: Vec::new(),
         routes: empty_routes(),
     };
     Some((listener, server.include_metadata))
 }
 
+/// The longest pause that a connection puts up with, whatever the file says: a body that has
+/// stopped holds memory.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// Go's rule: a header or idle timeout of zero is the read timeout.
-fn times(server: &HttpServer) -> ListenerTimes {
+fn times(server: &HttpServer, reader: &mut Reader) -> ListenerTimes {
+    for (key, time) in [
+        ("read_timeout", server.read_timeout),
+        ("write_timeout", server.write_timeout),
+    ] {
+        if time > PAUSE_MAX {
+            reader.at(key, |reader| reader.warn("more than 30s count as 30s"));
+        }
+    }
     let idle = match &server.keepalive.0 {
         Some(keepalive) => keepalive.idle_timeout,
         None => server.idle_timeout,
@@ -236,8 +277,8 @@ fn times(server: &HttpServer) -> ListenerTimes {
     };
     ListenerTimes {
         header: or_never(or_read(server.read_header_timeout)),
-        read: or_never(server.read_timeout),
-        write: or_never(server.write_timeout),
+        read: or_never(server.read_timeout).min(PAUSE_MAX),
+        write: or_never(server.write_timeout).min(PAUSE_MAX),
         idle: or_never(or_read(idle)),
     }
 }
@@ -277,8 +318,10 @@ fn cors_config(cors: &Cors, reader: &mut Reader) -> Option<CorsConfig> {
             }),
         }
     }
-    if cors.allowed_origins.is_empty() && !cors.allowed_headers.is_empty() {
-        reader.warn("has no effect: allowed_headers without allowed_origins");
+    if cors.allowed_origins.is_empty() {
+        for key in changed(cors) {
+            reader.no_effect(&key, "there are no allowed_origins");
+        }
     }
     reader.path.pop();
     (!cors.allowed_origins.is_empty()).then(|| CorsConfig {

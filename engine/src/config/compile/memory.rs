@@ -92,7 +92,25 @@ fn or_default(spike: u32, amount: impl Fn(u32) -> MemoryLimit) -> MemoryLimit {
     }
 }
 
+/// Limits in MiB and in percent do not mix: those in MiB win.
+fn warn_of_the_other_unit(limiter: &MemoryLimiter, reader: &mut Reader) {
+    if limiter.limit_mib > 0 {
+        for (key, percent) in [
+            ("limit_percentage", limiter.limit_percentage),
+            ("spike_limit_percentage", limiter.spike_limit_percentage),
+        ] {
+            if percent > 0 {
+                reader.no_effect(key, "limit_mib is given and wins");
+            }
+        }
+    } else if limiter.spike_limit_mib > 0 {
+        let why = "beside limit_percentage, spike_limit_percentage counts";
+        reader.no_effect("spike_limit_mib", why);
+    }
+}
+
 fn check(limiter: &MemoryLimiter, reader: &mut Reader) {
+    warn_of_the_other_unit(limiter, reader);
     if limiter.check_interval.is_zero() {
         reader.rule(
             "check_interval",

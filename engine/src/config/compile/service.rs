@@ -114,6 +114,7 @@ fn logs(logs: &Logs, reader: &mut Reader) -> LogsConfig {
 }
 
 fn metrics(metrics: &Metrics, reader: &mut Reader) -> MetricsConfig {
+    warn_of_metrics(metrics, reader);
     let mut prometheus = Vec::new();
     match (&metrics.readers.0, &metrics.address.0) {
         (Some(readers), _) => {
@@ -151,6 +152,35 @@ fn metrics(metrics: &Metrics, reader: &mut Reader) -> MetricsConfig {
     MetricsConfig {
         level: metrics.level,
         prometheus,
+    }
+}
+
+fn warn_of_metrics(metrics: &Metrics, reader: &mut Reader) {
+    if matches!(metrics.level, MetricsLevel::Basic | MetricsLevel::Detailed) {
+        reader.no_effect("level", "basic, normal and detailed give the same metrics");
+    }
+    if metrics.readers.0.is_some() && metrics.address.0.is_some() {
+        reader.no_effect("address", "readers are given and win");
+    }
+    for (index, metric_reader) in metrics.readers.0.iter().flatten().enumerate() {
+        let exporter = metric_reader.pull.0.as_ref().map(|pull| &pull.exporter);
+        let given = exporter.map(|exporter| {
+            let older = exporter.prometheus.0.is_some();
+            (older, exporter.prometheus_development.0.is_some())
+        });
+        reader.path.extend(["readers".into(), index.to_string()]);
+        match given {
+            Some((true, true)) => reader.at("pull", |reader| {
+                reader.at("exporter", |reader| {
+                    reader.no_effect("prometheus/development", "prometheus is given and wins");
+                });
+            }),
+            Some((true, false) | (false, true)) => {}
+            None | Some((false, false)) => {
+                reader.warn("has no effect here: no pull.exporter.prometheus is given");
+            }
+        }
+        reader.path.truncate(reader.path.len() - 2);
     }
 }
 

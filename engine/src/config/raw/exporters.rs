@@ -5,7 +5,7 @@ use super::shared::{
 };
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Endpoint, Headers, Optional};
-use crate::config::{Balancer, HttpEncoding, HttpVersion, Verbosity};
+use crate::config::{Balancer, HttpEncoding, HttpVersion, Secret, Verbosity};
 use std::time::Duration;
 
 section! {
@@ -33,7 +33,7 @@ section! {
         /// `:authority` instead of the endpoint's.
         authority: String = "''",
         /// `user-agent` instead of our own.
-        user_agent: Optional<String> = "~",
+        user_agent: Optional<Secret> = "~",
         /// Bytes.
         read_buffer_size: i64 = "0" => NoEffect("buffers follow the frame size and the free memory"),
         /// Bytes.

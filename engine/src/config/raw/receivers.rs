@@ -31,7 +31,8 @@ section! {
         transport: Transport = "tcp",
         /// The largest message in MiB, compressed or not. 0: 64. (The Collector's own default is 4.)
         max_recv_msg_size_mib: u64 = "64",
-        /// Requests open at once on one connection. 0: 128.
+        /// Requests open at once on one connection. 0: 128; more than 10000
+        /// count as 10000.
         max_concurrent_streams: u32 = "0",
         /// Lifetime and PINGs of connections.
         keepalive: Optional<GrpcServerKeepalive> = "~",

@@ -93,7 +93,7 @@ section! {
 section! {
     /// `service.telemetry.metrics`
     Metrics {
-        /// none turns metrics off; basic, normal and detailed are alike here.
+        /// none turns metrics off; basic, normal and detailed give the same metrics.
         level: MetricsLevel = "normal",
         /// Where Prometheus fetches metrics. Left out: localhost:8888.
         readers: Optional<Vec<MetricReader>> = "~",

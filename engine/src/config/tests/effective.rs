@@ -55,7 +55,7 @@ fn defaults_are_filled_in() {
 }
 
 /// Every place where people put a secret, right and wrong.
-const CANARIES: [&str; 16] = [
+const CANARIES: [&str; 17] = [
     "otlp: {endpoint: 'http://h:1', headers: {authorization: 'Bearer c4n4ry'}}",
     "otlp: {endpoint: 'http://h:1', headers: {authorization: 'Bearer ${env:CANARY}'}}",
     "otlp: {endpoint: 'http://h:1', headers: [{name: a, value: c4n4ry}]}",
@@ -68,6 +68,7 @@ const CANARIES: [&str; 16] = [
     "otlphttp: {traces_endpoint: 'http://h:1/x?key=c4n4ry'}",
     "otlphttp: {endpoint: 'c4n4ry'}",
     "otlp: {endpoint: '${env:CANARY}'}",
+    "otlp: {endpoint: 'http://h:1', user_agent: c4n4ry}",
     "otlp: {endpoint: 'http://h:1', timeout: '${env:CANARY}'}",
     "otlp: {endpoint: 'http://h:1', compression: '${env:CANARY}'}",
     "otlp: {endpoint: 'http://h:1', auth: {token: c4n4ry}}",

@@ -111,7 +111,7 @@ fn what_an_expansion_brought_is_not_shown() {
             "otlp: {endpoint: 'http://h:1', compression: '${env:CANARY}'}",
             "",
         ),
-        "3:34: exporters.otlp.compression: expected one of none, , gzip, zstd, snappy, zlib, \
+        "3:34: exporters.otlp.compression: expected one of none, gzip, zstd, snappy, zlib, \
          deflate, lz4, x-snappy-framed, found text from an expansion",
     );
 }

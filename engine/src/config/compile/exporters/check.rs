@@ -124,11 +124,15 @@ impl ClientTls {
 }
 
 /// Headers that describe one connection or one message: they are set by the protocol.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 12] = [
     "connection",
     "content-length",
     "content-encoding",
+    "grpc-accept-encoding",
     "grpc-encoding",
+    "grpc-message",
+    "grpc-message-type",
+    "grpc-status",
     "grpc-timeout",
     "te",
     "transfer-encoding",
@@ -188,7 +192,7 @@ fn grpc(exporter: &OtlpGrpcExporter, reader: &mut Reader) {
         reader.rule("authority", "is not host or host:port");
     }
     if let Some(user_agent) = &exporter.user_agent.0
-        && HeaderValue::from_str(user_agent).is_err()
+        && HeaderValue::from_str(user_agent.reveal()).is_err()
     {
         reader.rule("user_agent", "has characters that a header cannot carry");
     }
