@@ -68,6 +68,15 @@ fn each_fault_is_named_with_its_path() {
 }
 
 #[test]
+fn a_set_without_a_value_is_wrong_use_of_the_command_line() {
+    for set in ["a", "=", "=5"] {
+        let ended = run_to_end(TAILRACE, &["validate", "--set", set], &valid().to_yaml());
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("--set takes key=value"), "{ended:?}");
+    }
+}
+
+#[test]
 fn several_faults_are_told_at_once() {
     let config = valid()
         .set("receivers/otlp/protocols/grpc/endpiont", json!("x"))

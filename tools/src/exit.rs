@@ -8,8 +8,8 @@ use tailrace_bench::Verdict;
 use tailrace_bench::load::LoadError;
 use tailrace_bench::load::report::Report;
 use tailrace_engine::StartError;
-use tailrace_engine::config::Faults;
 use tailrace_engine::config::limits::LimitFault;
+use tailrace_engine::config::{Fault, FaultKind, Faults};
 use tailrace_engine::runtime::Blocked;
 use tailrace_engine::units::ShardId;
 
@@ -33,10 +33,15 @@ impl Failure {
     const UNDELIVERED: u8 = 75;
     const CONFIG: u8 = 78;
 
-    /// The configuration has faults, one a line.
+    /// The configuration has faults, one a line. A `--set` without a value is wrong use of
+    /// the command line.
     pub fn config(faults: &Faults) -> Self {
+        let usage = |fault: &Fault| fault.kind == FaultKind::SetWithoutValue;
         Self {
-            code: Self::FAULTS,
+            code: match faults.0.iter().any(usage) {
+                true => Self::USAGE,
+                false => Self::FAULTS,
+            },
             message: faults.to_string(),
         }
     }

@@ -76,6 +76,7 @@ impl Expander<'_> {
             return;
         };
         let mut text = text.to_string();
+        let written = text.clone();
         let mut expanded = node.original.is_some();
         for _ in 0..ROUNDS_MAX {
             let Some(range) = innermost(&text) else {
@@ -83,7 +84,7 @@ impl Expander<'_> {
                 return;
             };
             let expansion = text[range.clone()].to_owned();
-            let Some((fetched, scheme)) = self.fetch(node, &expansion) else {
+            let Some((fetched, scheme)) = self.fetch(node, &expansion, &written) else {
                 return;
             };
             expanded = true;
@@ -100,7 +101,11 @@ impl Expander<'_> {
                     return;
                 }
                 Some(Value::Sequence(_) | Value::Mapping(_)) if scheme == "file" => {
-                    self.fault(node, FaultKind::ExpansionNotText { expansion });
+                    let kind = match written.contains(&expansion) {
+                        true => FaultKind::ExpansionNotText { expansion },
+                        false => FaultKind::NestedExpansion,
+                    };
+                    self.fault(node, kind);
                     return;
                 }
                 Some(value) if whole && !matches!(value, Value::Text(_)) => {
@@ -118,31 +123,32 @@ impl Expander<'_> {
         self.fault(node, FaultKind::TooManyExpansions);
     }
 
-    /// What an expansion stands for; `None` after a fault.
-    fn fetch(&mut self, node: &Node, expansion: &str) -> Option<(String, String)> {
+    /// What an expansion stands for; `None` after a fault. One that is not in the text as it was
+    /// `written` has its name from another, and that is not shown: it may be a secret.
+    fn fetch(&mut self, node: &Node, expansion: &str, written: &str) -> Option<(String, String)> {
+        let nested = !written.contains(expansion);
+        let fault = |kind: FaultKind| {
+            if nested {
+                FaultKind::NestedExpansion
+            } else {
+                kind
+            }
+        };
         let inner = &expansion[2..expansion.len() - 1];
         let (scheme, rest) = match source::scheme(inner) {
             // `NAME:-default` is a variable, not a scheme called NAME.
             Some((_, rest)) if rest.starts_with('-') => ("env", inner),
             Some(parts) => parts,
             None if inner.contains(':') && !inner.contains(":-") => {
-                self.fault(
-                    node,
-                    FaultKind::InvalidExpansion {
-                        expansion: expansion.into(),
-                    },
-                );
+                let expansion = expansion.into();
+                self.fault(node, fault(FaultKind::InvalidExpansion { expansion }));
                 return None;
             }
             None => ("env", inner),
         };
         if rest.contains('$') {
-            self.fault(
-                node,
-                FaultKind::InvalidExpansion {
-                    expansion: expansion.into(),
-                },
-            );
+            let expansion = expansion.into();
+            self.fault(node, fault(FaultKind::InvalidExpansion { expansion }));
             return None;
         }
         match source::fetch(scheme, rest, self.environment) {
@@ -150,7 +156,16 @@ impl Expander<'_> {
                 if !fetched.exists {
                     self.warnings.push(Warning {
                         path: self.path.join("."),
-                        why: format!("environment variable {rest} is not set and counts as empty"),
+                        why: match nested {
+                            true => "an environment variable that an expansion names is not set \
+                                     and counts as empty"
+                                .into(),
+                            false => {
+                                format!(
+                                    "environment variable {rest} is not set and counts as empty"
+                                )
+                            }
+                        },
                     });
                 }
                 // Editors end files with a line break, secrets do not.
@@ -161,7 +176,7 @@ impl Expander<'_> {
                 Some((text, scheme.to_owned()))
             }
             Err(kind) => {
-                self.fault(node, kind);
+                self.fault(node, fault(kind));
                 None
             }
         }
@@ -240,7 +255,7 @@ mod tests {
     struct Fake;
 
     impl Environment for Fake {
-        fn variable(&self, name: &str) -> Option<String> {
+        fn variable(&self, name: &str) -> io::Result<Option<String>> {
             let value = match name {
                 "PORT" => "4317",
                 "HOST" => "gw",
@@ -254,9 +269,10 @@ mod tests {
                 "MAPLIKE" => "a: b",
                 "DOLLAR" => "pa$$word",
                 "COMMENT" => "#abc",
-                _ => return None,
+                "BINARY" => return Err(io::ErrorKind::InvalidData.into()),
+                _ => return Ok(None),
             };
-            Some(value.into())
+            Ok(Some(value.into()))
         }
 
         fn read(&self, path: &Path, _: u64) -> io::Result<String> {
@@ -369,6 +385,18 @@ mod tests {
             (
                 "${file:/none}",
                 "t:1:1: cannot read /none: entity not found",
+            ),
+            (
+                "${env:BINARY}",
+                "t:1:1: cannot read environment variable BINARY: it is not UTF-8",
+            ),
+            (
+                "${env:${DOLLAR}}",
+                "t:1:1: an expansion whose name another expansion brought cannot be made",
+            ),
+            (
+                "${file:/${HOST}}",
+                "t:1:1: an expansion whose name another expansion brought cannot be made",
             ),
             (
                 "x ${file:/map}",

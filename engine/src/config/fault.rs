@@ -13,6 +13,9 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
+/// Of the variable that `--config env:NAME` names.
+pub(super) const NOT_SET: &str = "the environment variable is not set and counts as empty";
+
 /// Texts are names from the file and constants, never values that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
@@ -29,7 +32,7 @@ pub enum FaultKind {
     KeyNotText,
     DuplicateKey,
     MergeKeyNotMap,
-    /// `file` could not be read.
+    /// A file or an environment variable could not be read.
     Unreadable {
         source: String,
         error: std::io::ErrorKind,
@@ -37,6 +40,10 @@ pub enum FaultKind {
     TooLarge {
         source: String,
         max: u64,
+    },
+    /// `--config env:NAME`, said beside the faults that may come of it.
+    NotSet {
+        source: String,
     },
     /// An expansion or a `--config` of a scheme that is not here.
     UnknownScheme {
@@ -48,6 +55,8 @@ pub enum FaultKind {
     InvalidExpansion {
         expansion: String,
     },
+    /// What is wrong with it is not said, because that names it.
+    NestedExpansion,
     InvalidVariableName {
         name: String,
     },
@@ -86,7 +95,8 @@ pub enum FaultKind {
     },
     NotConfigured {
         class: &'static str,
-        id: String,
+        /// `None`: an expansion brought it.
+        id: Option<String>,
         nearest: Option<String>,
     },
     Twice {
@@ -164,8 +174,13 @@ impl fmt::Display for FaultKind {
             Self::KeyNotText => f.write_str("a key must be text"),
             Self::DuplicateKey => f.write_str("the key is given twice"),
             Self::MergeKeyNotMap => f.write_str("<< takes a map or a list of maps"),
+            Self::Unreadable {
+                source,
+                error: std::io::ErrorKind::InvalidData,
+            } => write!(f, "cannot read {source}: it is not UTF-8"),
             Self::Unreadable { source, error } => write!(f, "cannot read {source}: {error}"),
             Self::TooLarge { source, max } => write!(f, "{source} is larger than {max} bytes"),
+            Self::NotSet { source } => write!(f, "--config {source}: {NOT_SET}"),
             Self::UnknownScheme { scheme } => write!(
                 f,
                 "scheme \"{scheme}\" is not supported; use env:, file: or yaml:, as in \
@@ -177,6 +192,9 @@ impl fmt::Display for FaultKind {
                  download it and name the file"
             ),
             Self::InvalidExpansion { expansion } => write!(f, "invalid expansion {expansion}"),
+            Self::NestedExpansion => {
+                f.write_str("an expansion whose name another expansion brought cannot be made")
+            }
             Self::InvalidVariableName { name } => write!(
                 f,
                 "environment variable \"{name}\" has an invalid name: letters, digits and _ only, \
@@ -221,7 +239,11 @@ impl fmt::Display for FaultKind {
                 write!(f, "expected a number from {min} to {max}, found {found}")
             }
             Self::NotConfigured { class, id, nearest } => {
-                write!(f, "references {class} \"{id}\" which is not configured")?;
+                match id {
+                    Some(id) => write!(f, "references {class} \"{id}\"")?,
+                    None => write!(f, "references {class} from an expansion")?,
+                }
+                f.write_str(" which is not configured")?;
                 suggest(f, nearest.as_deref(), &[])
             }
             Self::Twice { class, id } => write!(f, "references {class} \"{id}\" multiple times"),

@@ -362,7 +362,7 @@ macro_rules! choice {
             fn print(&self) -> $crate::config::printed::Printed {
                 let names = [$(($name, $value)),+];
                 let name = names.iter().find(|(_, value)| value == self).map(|(name, _)| *name);
-                $crate::config::printed::Printed::Text(name.unwrap_or_default().to_owned())
+                $crate::config::printed::Printed::Word(name.unwrap_or_default().to_owned())
             }
         }
     };

@@ -2,8 +2,9 @@
 
 use super::compile::{self, Declared};
 use super::expand;
-use super::fault::Fault;
+use super::fault::{Fault, FaultKind, NOT_SET};
 use super::field::Reader;
+use super::node::Node;
 use super::printed::Printed;
 use super::source::{self, Environment, Inputs};
 use super::{Config, Warning};
@@ -14,7 +15,8 @@ use std::fmt;
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
-    /// Defaults filled in, secrets masked. Reads back as the same configuration.
+    /// Defaults filled in; secrets and texts that an expansion brought masked. Without those it
+    /// reads back as the same configuration.
     pub effective: Printed,
 }
 
@@ -41,7 +43,30 @@ impl fmt::Display for Faults {
 /// Errors: every fault, not only the first; but what cannot be parsed or expanded is not checked
 /// further.
 pub fn load(inputs: &Inputs, environment: &dyn Environment) -> Result<Loaded, Faults> {
-    let mut root = source::read(inputs, environment).map_err(Faults)?;
+    let sources = source::read(inputs, environment);
+    let result = match sources.faults.is_empty() {
+        true => check(sources.root, environment),
+        false => Err(Faults(sources.faults)),
+    };
+    let unset = sources.unset.into_iter();
+    match result {
+        Ok(mut loaded) => {
+            let warning = |source| Warning {
+                path: format!("--config {source}"),
+                why: NOT_SET.into(),
+            };
+            loaded.config.warnings.extend(unset.map(warning));
+            Ok(loaded)
+        }
+        // First, because the others may come of it.
+        Err(Faults(others)) => {
+            let fault = |source| Fault::new(&[], FaultKind::NotSet { source });
+            Err(Faults(unset.map(fault).chain(others).collect()))
+        }
+    }
+}
+
+fn check(mut root: Node, environment: &dyn Environment) -> Result<Loaded, Faults> {
     let (faults, warnings) = expand::expand(&mut root, environment);
     if !faults.is_empty() {
         return Err(Faults(faults));
@@ -57,7 +82,7 @@ pub fn load(inputs: &Inputs, environment: &dyn Environment) -> Result<Loaded, Fa
         unique(&mut config.warnings);
         return Ok(Loaded {
             config,
-            effective: effective(&declared),
+            effective: effective(&declared, &root),
         });
     }
     for fault in &mut faults {
@@ -68,8 +93,10 @@ pub fn load(inputs: &Inputs, environment: &dyn Environment) -> Result<Loaded, Fa
     Err(Faults(faults))
 }
 
-fn effective(declared: &Declared) -> Printed {
-    compile::print(declared)
+fn effective(declared: &Declared, root: &Node) -> Printed {
+    let mut printed = compile::print(declared);
+    printed.mask(root);
+    printed
 }
 
 /// An exporter for three signals warns once.

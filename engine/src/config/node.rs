@@ -122,6 +122,15 @@ impl Node {
         }
     }
 
+    /// Whether an expansion brought this scalar, or one below.
+    pub fn has_expansion(&self) -> bool {
+        match &self.value {
+            Value::Sequence(nodes) => nodes.iter().any(Self::has_expansion),
+            Value::Mapping(entries) => entries.iter().any(|entry| entry.node.has_expansion()),
+            _ => self.original.is_some(),
+        }
+    }
+
     /// The entry of a mapping.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         match &self.value {

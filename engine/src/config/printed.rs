@@ -1,5 +1,7 @@
 //! The effective configuration as text: YAML or JSON, both in the order of the keys.
 
+use super::node::{Entry, Node, Value};
+use super::secret::MASK;
 use std::fmt::Write;
 
 /// A value ready to be shown: secrets are masked already.
@@ -12,6 +14,8 @@ pub enum Printed {
     /// A number as it is written.
     Number(String),
     Text(String),
+    /// Text of a closed set: a choice, a duration, the id of a component. It is no secret.
+    Word(String),
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
 }
@@ -33,6 +37,30 @@ impl Printed {
         self.write_json(&mut out, 2);
         out.push('\n');
         out
+    }
+
+    /// Masks the texts that an expansion brought: those that `tree`, which this was read from,
+    /// has at the same place. Numbers, truth values and words stay.
+    pub(super) fn mask(&mut self, tree: &Node) {
+        match (&mut *self, &tree.value) {
+            (Self::Map(entries), Value::Mapping(_)) => mask_map(entries, tree),
+            (Self::List(values), Value::Sequence(nodes)) if values.len() == nodes.len() => {
+                for (value, node) in values.iter_mut().zip(nodes) {
+                    value.mask(node);
+                }
+            }
+            _ if tree.has_expansion() => self.mask_whole(),
+            _ => {}
+        }
+    }
+
+    fn mask_whole(&mut self) {
+        match self {
+            Self::Text(text) => MASK.clone_into(text),
+            Self::List(values) => values.iter_mut().for_each(Self::mask_whole),
+            Self::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.mask_whole()),
+            Self::Absent | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Word(_) => {}
+        }
     }
 
     /// `indent`: of what is inside this value.
@@ -62,7 +90,7 @@ impl Printed {
                 &mut present(entries)
                     .map(|(key, value)| format!("{}: {}", quoted(key), nested(value))),
             ),
-            Self::Text(text) => out.push_str(&quoted(text)),
+            Self::Text(text) | Self::Word(text) => out.push_str(&quoted(text)),
             Self::Absent | Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(text) => out.push_str(text),
@@ -74,7 +102,7 @@ impl Printed {
             Self::Absent | Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(text) => out.push_str(text),
-            Self::Text(text) => write_text(out, text),
+            Self::Text(text) | Self::Word(text) => write_text(out, text),
             Self::List(values) if values.is_empty() => out.push_str("[]"),
             Self::List(values) => {
                 for value in values {
@@ -107,6 +135,25 @@ impl Printed {
     }
 }
 
+/// What is printed by another key than it was read from is masked as a whole, if anything that
+/// is not printed by its own key has an expansion: attributes as a list are printed as a map.
+fn mask_map(entries: &mut [(String, Printed)], tree: &Node) {
+    let Value::Mapping(nodes) = &tree.value else {
+        return;
+    };
+    let moved = |node: &Entry| {
+        node.node.has_expansion() && !entries.iter().any(|(key, _)| **key == *node.key)
+    };
+    let moved = nodes.iter().any(moved);
+    for (key, value) in entries {
+        match tree.get(key) {
+            Some(entry) => value.mask(&entry.node),
+            None if moved => value.mask_whole(),
+            None => {}
+        }
+    }
+}
+
 fn present(entries: &[(String, Printed)]) -> impl Iterator<Item = &(String, Printed)> {
     entries
         .iter()
@@ -122,7 +169,7 @@ fn write_text(out: &mut String, text: &str) {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c))
-        && matches!(super::scalar::resolve(text), super::node::Value::Text(_));
+        && matches!(super::scalar::resolve(text), Value::Text(_));
     if word {
         out.push_str(text);
     } else {

@@ -3,6 +3,7 @@
 use super::fault::{Fault, FaultKind};
 use super::node::{Entry, Node, Position, Value};
 use super::yaml;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub struct Inputs {
 
 /// The only effects of reading a configuration.
 pub trait Environment {
-    fn variable(&self, name: &str) -> Option<String>;
+    /// `None`: it is not set.
+    fn variable(&self, name: &str) -> io::Result<Option<String>>;
 
     /// The whole file, of at most `bytes_max` bytes.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<String>;
@@ -32,8 +34,12 @@ pub trait Environment {
 pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    fn variable(&self, name: &str) -> io::Result<Option<String>> {
+        match std::env::var_os(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(_)) => Err(ErrorKind::InvalidData.into()),
+        }
     }
 
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<String> {
@@ -104,23 +110,30 @@ fn variable(text: &str, environment: &dyn Environment) -> Result<Fetched, FaultK
     if !valid {
         return Err(FaultKind::InvalidVariableName { name: name.into() });
     }
-    Ok(
-        match environment
-            .variable(name)
-            .or_else(|| default.map(str::to_owned))
-        {
-            Some(text) => Fetched { text, exists: true },
-            None => Fetched {
-                text: String::new(),
-                exists: false,
-            },
+    let read = environment.variable(name);
+    let value =
+        read.map_err(|error| unreadable(&format!("environment variable {name}"), error.kind()))?;
+    Ok(match value.or_else(|| default.map(str::to_owned)) {
+        Some(text) => Fetched { text, exists: true },
+        None => Fetched {
+            text: String::new(),
+            exists: false,
         },
-    )
+    })
+}
+
+/// All inputs, merged.
+pub(super) struct Sources {
+    pub root: Node,
+    pub faults: Vec<Fault>,
+    /// Each `--config env:NAME` whose variable is not set.
+    pub unset: Vec<String>,
 }
 
 /// Reads all inputs and merges them in order: maps merge, anything else replaces.
-pub(super) fn read(inputs: &Inputs, environment: &dyn Environment) -> Result<Node, Vec<Fault>> {
+pub(super) fn read(inputs: &Inputs, environment: &dyn Environment) -> Sources {
     let mut faults = Vec::new();
+    let mut unset = Vec::new();
     let at = Position {
         source: "(none)".into(),
         line: 1,
@@ -128,7 +141,9 @@ pub(super) fn read(inputs: &Inputs, environment: &dyn Environment) -> Result<Nod
     };
     let mut root = Node::new(Value::Null, at);
     for config in &inputs.configs {
-        match read_config(config, environment) {
+        match read_config(config, environment, &mut unset) {
+            // A source that says nothing takes nothing back.
+            Ok(node) if node.is_null() && !root.is_null() => {}
             Ok(node) => merge(&mut root, node),
             Err(more) => faults.extend(more),
         }
@@ -139,16 +154,23 @@ pub(super) fn read(inputs: &Inputs, environment: &dyn Environment) -> Result<Nod
             Err(more) => faults.extend(more),
         }
     }
-    if faults.is_empty() {
-        Ok(root)
-    } else {
-        Err(faults)
+    Sources {
+        root,
+        faults,
+        unset,
     }
 }
 
-fn read_config(config: &str, environment: &dyn Environment) -> Result<Node, Vec<Fault>> {
+fn read_config(
+    config: &str,
+    environment: &dyn Environment,
+    unset: &mut Vec<String>,
+) -> Result<Node, Vec<Fault>> {
     let (scheme, rest) = scheme(config).unwrap_or(("file", config));
     let fetched = fetch(scheme, rest, environment).map_err(|kind| vec![Fault::new(&[], kind)])?;
+    if !fetched.exists {
+        unset.push(config.to_owned());
+    }
     let (source, inline) = match scheme {
         "file" => (rest.to_owned(), false),
         "env" => (config.to_owned(), false),

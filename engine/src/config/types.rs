@@ -1,7 +1,9 @@
 //! The types that values of the file have: numbers, texts, durations, secrets, lists, maps.
 
+mod reference;
 mod untyped;
 
+pub(super) use reference::Reference;
 pub(super) use untyped::{AnyList, AnyMap, Anything};
 
 use super::duration;
@@ -10,6 +12,7 @@ use super::field::{Field, Fields, Key, Reader, Section, Shape};
 use super::node::{Node, Value};
 use super::printed::Printed;
 use super::secret::{MASK, Secret};
+use http::HeaderName;
 use std::fmt;
 use std::time::Duration;
 
@@ -47,7 +50,10 @@ macro_rules! integers {
                     Value::Float(value, _) if value.is_finite() => {
                         let whole = value.trunc();
                         if whole != value {
-                            reader.warn(format!("{value} counts as {whole}"));
+                            match node.original {
+                                None => reader.warn(format!("{value} counts as {whole}")),
+                                Some(_) => reader.warn("a fraction counts as the whole number below"),
+                            }
                         }
                         // Saturates beyond 2^127, which no type here can hold.
                         whole as i128
@@ -146,7 +152,10 @@ impl Field for Duration {
             Value::Integer(..) | Value::Float(..) => {
                 match u64::read(node, &mut Reader::default()) {
                     Some(nanos) => {
-                        reader.warn(format!("{nanos} without a unit is {nanos} nanoseconds"));
+                        reader.warn(match node.original {
+                            None => format!("{nanos} without a unit is {nanos} nanoseconds"),
+                            Some(_) => "a number without a unit is nanoseconds".to_owned(),
+                        });
                         Some(Self::from_nanos(nanos))
                     }
                     None => reader.wrong_type(EXPECTED, node),
@@ -161,7 +170,7 @@ impl Field for Duration {
     }
 
     fn print(&self) -> Printed {
-        Printed::Text(duration::format(*self))
+        Printed::Word(duration::format(*self))
     }
 }
 
@@ -331,8 +340,17 @@ impl Field for Headers {
         };
         let mut headers = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
-            let header = reader.at(&index.to_string(), |reader| HeaderEntry::read(node, reader));
-            headers.extend(header.map(|header| (header.name, header.value)));
+            let header = reader.at(&index.to_string(), |reader| {
+                let header = HeaderEntry::read(node, reader)?;
+                // Said here: what is no name may be a secret in the wrong place, and a path by
+                // name would show it.
+                if header.name.parse::<HeaderName>().is_err() {
+                    reader.rule("name", "is not the name of a header");
+                    return None;
+                }
+                Some((header.name, header.value))
+            });
+            headers.extend(header);
         }
         Some(Self(headers))
     }

@@ -6,6 +6,7 @@ use crate::config::field::Reader;
 use crate::config::nearest::nearest;
 use crate::config::raw::processors::BatchProcessor;
 use crate::config::raw::service::Pipeline;
+use crate::config::types::Reference;
 use crate::config::{ComponentId, PipelineConfig};
 use crate::units::LaneId;
 use tailrace_codec::Signal;
@@ -141,23 +142,25 @@ fn check(pipeline: &Pipeline, declared: &Declared, reader: &mut Reader) {
     }
 }
 
-fn check_ids(class: &'static str, ids: &[String], valid: &[&str], reader: &mut Reader) {
+fn check_ids(class: &'static str, ids: &[Reference], valid: &[&str], reader: &mut Reader) {
     reader.path.push(format!("{class}s"));
-    for (index, id) in ids.iter().enumerate() {
+    for (index, reference) in ids.iter().enumerate() {
+        let id = &reference.id;
+        let before = || ids[..index].iter().any(|other| other.id == *id);
         reader.at(&index.to_string(), |reader| {
             if !valid.contains(&id.as_str()) {
                 let nearest = nearest(id, valid.iter().copied());
                 reader.fault(FaultKind::NotConfigured {
                     class,
-                    id: id.clone(),
+                    id: reference.shown(),
                     nearest,
                 });
-            } else if ids[..index].contains(id) && class == "processor" {
+            } else if before() && class == "processor" {
                 reader.fault(FaultKind::Twice {
                     class,
                     id: id.clone(),
                 });
-            } else if ids[..index].contains(id) {
+            } else if before() {
                 reader.warn("is named twice and counts once, as in the Collector");
             }
         });
@@ -166,9 +169,9 @@ fn check_ids(class: &'static str, ids: &[String], valid: &[&str], reader: &mut R
 }
 
 fn pipeline_config(id: &str, signal: Signal, pipeline: &Pipeline) -> PipelineConfig {
-    let ids = |ids: &[String]| {
+    let ids = |ids: &[Reference]| {
         let mut once: Vec<ComponentId> = Vec::new();
-        for id in ids.iter().map(|id| ComponentId::new(id)) {
+        for id in ids.iter().map(|reference| ComponentId::new(&reference.id)) {
             if !once.contains(&id) {
                 once.push(id);
             }

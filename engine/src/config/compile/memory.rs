@@ -22,7 +22,7 @@ pub(super) fn memory(declared: &Declared, reader: &mut Reader) -> MemoryConfig {
                 pipeline
                     .processors
                     .iter()
-                    .any(|processor| processor == id.as_str())
+                    .any(|processor| processor.id == id.as_str())
             });
             match holds {
                 _ if !used => {}

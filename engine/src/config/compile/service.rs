@@ -24,7 +24,8 @@ pub(super) fn health_checks(declared: &Declared, reader: &mut Reader) -> Vec<Hea
     }
     reader.path = vec!["service".into(), "extensions".into()];
     let named = &declared.service.extensions;
-    for (index, id) in named.iter().enumerate() {
+    for (index, reference) in named.iter().enumerate() {
+        let id = &reference.id;
         reader.at(&index.to_string(), |reader| {
             if find(&declared.extensions, id).is_none() {
                 let valid = declared.extensions.iter().map(|(id, _)| id.as_str());
@@ -32,10 +33,10 @@ pub(super) fn health_checks(declared: &Declared, reader: &mut Reader) -> Vec<Hea
                 let class = "extension";
                 reader.fault(FaultKind::NotConfigured {
                     class,
-                    id: id.clone(),
+                    id: reference.shown(),
                     nearest,
                 });
-            } else if named[..index].contains(id) {
+            } else if named[..index].iter().any(|other| other.id == *id) {
                 reader.fault(FaultKind::Twice {
                     class: "extension",
                     id: id.clone(),
@@ -44,7 +45,7 @@ pub(super) fn health_checks(declared: &Declared, reader: &mut Reader) -> Vec<Hea
         });
     }
     reader.path.clear();
-    checks.retain(|check| named.iter().any(|id| id == check.id.as_str()));
+    checks.retain(|check| named.iter().any(|named| named.id == check.id.as_str()));
     checks
 }
 

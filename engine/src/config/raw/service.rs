@@ -3,7 +3,7 @@
 use crate::config::field::{Field, Reader, Shape, choice, section};
 use crate::config::node::{Entry, Node, Value};
 use crate::config::printed::Printed;
-use crate::config::types::{AnyList, AnyMap, Anything, Literal, Map, Optional};
+use crate::config::types::{AnyList, AnyMap, Anything, Literal, Map, Optional, Reference};
 use crate::config::{LogEncoding, LogLevel, MetricsLevel};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ section! {
     /// `service`
     Service {
         /// Extensions that are started, in order.
-        extensions: Vec<String> = "[]",
+        extensions: Vec<Reference> = "[]",
         /// Pipelines by id: `traces`, `metrics`, `logs` or `profiles`, with `/name` if there are several.
         pipelines: Map<Pipeline> = "{}",
         /// Our own logs and metrics.
@@ -25,11 +25,11 @@ section! {
     /// `service.pipelines.<id>`
     Pipeline {
         /// At least one receiver or connector.
-        receivers: Vec<String> = "[]",
+        receivers: Vec<Reference> = "[]",
         /// In order.
-        processors: Vec<String> = "[]",
+        processors: Vec<Reference> = "[]",
         /// At least one exporter or connector; each gets everything.
-        exporters: Vec<String> = "[]",
+        exporters: Vec<Reference> = "[]",
     }
 }
 

@@ -1,7 +1,9 @@
 //! Configurations that the Collector takes start unchanged.
 
 use super::{config, load_text, warnings, with};
-use crate::config::{Inputs, ListenerProtocol, load};
+use crate::config::{Environment, Inputs, ListenerProtocol, load};
+use std::io;
+use std::path::Path;
 
 /// Files in the shape of the Collector's own documentation and distributions, TLS apart.
 const COLLECTOR: [&str; 7] = [
@@ -263,6 +265,61 @@ fn sources_that_are_not_there() {
         fault(&["yaml:5"], &[]),
         "yaml::1:1: expected a map, found a whole number"
     );
+}
+
+/// Empty, as in the Collector, and never silently: it is said beside what comes of it.
+#[test]
+fn a_config_of_a_variable_that_is_not_set() {
+    let given = |configs: &[&str]| {
+        let inputs = Inputs {
+            configs: configs.iter().map(|config| (*config).to_owned()).collect(),
+            sets: Vec::new(),
+        };
+        load(&inputs, &super::Fake)
+    };
+    const NOT_SET: &str =
+        "--config env:NOT_SET: the environment variable is not set and counts as empty";
+    let alone = given(&["env:NOT_SET"]).expect_err("nothing is configured");
+    let lines: Vec<_> = alone.0.iter().map(ToString::to_string).collect();
+    assert_eq!(lines[0], NOT_SET);
+    assert!(
+        lines[1].contains("must have at least one pipeline"),
+        "{alone}"
+    );
+    let whole = format!("yaml:{}", with("nop: ", ""));
+    let beside = given(&[&whole, "env:NOT_SET"]).expect("valid");
+    let warnings = beside.config.warnings.iter().map(ToString::to_string);
+    assert_eq!(warnings.collect::<Vec<_>>(), [NOT_SET]);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_said_to_be_that() {
+    struct Binary;
+
+    impl Environment for Binary {
+        fn variable(&self, _: &str) -> io::Result<Option<String>> {
+            Err(io::ErrorKind::InvalidData.into())
+        }
+
+        fn read(&self, _: &Path, _: u64) -> io::Result<String> {
+            Err(io::ErrorKind::InvalidData.into())
+        }
+    }
+
+    for (config, expected) in [
+        ("/bin.yaml", "cannot read /bin.yaml: it is not UTF-8"),
+        (
+            "env:X",
+            "cannot read environment variable X: it is not UTF-8",
+        ),
+    ] {
+        let inputs = Inputs {
+            configs: vec![config.into()],
+            sets: Vec::new(),
+        };
+        let faults = load(&inputs, &Binary).expect_err("not text");
+        assert_eq!(faults.to_string(), expected);
+    }
 }
 
 #[test]

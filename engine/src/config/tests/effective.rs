@@ -54,6 +54,38 @@ fn defaults_are_filled_in() {
     }
 }
 
+#[test]
+fn what_an_expansion_brought_is_masked_and_words_and_numbers_are_not() {
+    let resource = |resource: &str| {
+        let text = with(
+            "otlp: {endpoint: '${env:HOST}:${env:PORT}', tls: {insecure: true}, \
+             compression: '${yaml:zstd}', timeout: '${yaml:7s}', sending_queue: \
+             {queue_size: '${env:PORT}'}}",
+            "",
+        )
+        .replace("exporters: [otlp]", "exporters: ['${yaml:otlp}']")
+        .replace(
+            "service: {",
+            &format!("service: {{telemetry: {{resource: {resource}}}, "),
+        );
+        load_text(&text).expect("valid").effective.to_yaml()
+    };
+    let map = resource("{a: '${env:CANARY}', b: shown}");
+    for line in [
+        "    endpoint: \"[REDACTED]\"",
+        "    compression: zstd",
+        "    timeout: \"7s\"",
+        "      queue_size: 4317",
+        "        - otlp",
+        "      a: \"[REDACTED]\"",
+        "      b: shown",
+    ] {
+        assert!(map.lines().any(|shown| shown == line), "{line}\n{map}");
+    }
+    let list = resource("{attributes: [{name: a, value: '${env:CANARY}'}]}");
+    assert!(list.contains("      a: \"[REDACTED]\""), "{list}");
+}
+
 /// Every place where people put a secret, right and wrong.
 const CANARIES: [&str; 17] = [
     "otlp: {endpoint: 'http://h:1', headers: {authorization: 'Bearer c4n4ry'}}",
@@ -74,6 +106,35 @@ const CANARIES: [&str; 17] = [
     "otlp: {endpoint: 'http://h:1', auth: {token: c4n4ry}}",
     "otlp: {endpoint: 'http://h:1', tls: {insecure: true, key_pem: c4n4ry}}",
 ];
+
+/// Places of values that are shown where they stand in the file itself.
+const BROUGHT: [&str; 6] = [
+    "otlp: {endpoint: 'http://h:1', authority: '${env:CANARY}'}",
+    "otlp: {endpoint: 'http://${env:CANARY}:1'}",
+    "otlp: {endpoint: 'http://h:1', headers: [{name: '${env:CANARY} x', value: v}]}",
+    "otlp: {endpoint: 'http://h:1', authority: '${env:${env:CANARY}}'}",
+    "otlp: {endpoint: 'http://h:1', authority: '${file:/${env:CANARY}}'}",
+    "file: {path: '/${env:CANARY}'}",
+];
+
+#[test]
+fn nothing_that_an_expansion_brought_is_shown() {
+    for exporter in BROUGHT {
+        let shown = match load_text(&with(exporter, "")) {
+            Ok(loaded) => {
+                let warnings = loaded.config.warnings.iter().map(ToString::to_string);
+                let warnings: String = warnings.collect();
+                format!(
+                    "{:?}{}{warnings}",
+                    loaded.effective,
+                    loaded.effective.to_yaml()
+                )
+            }
+            Err(faults) => faults,
+        };
+        assert!(!shown.contains("c4n4ry"), "{exporter}\n{shown}");
+    }
+}
 
 #[test]
 fn no_secret_is_in_any_output() {

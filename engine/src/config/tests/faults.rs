@@ -116,6 +116,34 @@ fn what_an_expansion_brought_is_not_shown() {
     );
 }
 
+/// Where a name was meant too: one that nothing has may be a secret in the wrong place.
+#[test]
+fn what_an_expansion_brought_is_not_shown_as_a_name() {
+    let named = with("nop: {}", "").replace("[nop]", "['${env:CANARY}']");
+    fault(
+        &named,
+        "5:63: service.pipelines.traces.exporters.0: references exporter from an expansion which \
+         is not configured",
+    );
+    let extension = with("nop: {}", "").replace(
+        "service: {",
+        "service: {extensions: '${env:CANARY},${env:HOST}', ",
+    );
+    for fault in faults(&extension) {
+        assert!(
+            fault.ends_with("references extension from an expansion which is not configured"),
+            "{fault}"
+        );
+    }
+    fault(
+        &with(
+            "otlp: {endpoint: 'http://h:1', headers: [{name: '${env:CANARY} x', value: v}]}",
+            "",
+        ),
+        "3:45: exporters.otlp.headers.0.name: is not the name of a header",
+    );
+}
+
 #[test]
 fn tls_and_authentication_are_refused_never_ignored() {
     const TLS: &str =
