@@ -1,5 +1,7 @@
 //! What shards are told of a file.
 
+mod wiring;
+
 use super::*;
 use crate::config::{Inputs, ProcessEnvironment, load};
 use crate::egress::outlet::NetworkSettings;

@@ -5,6 +5,7 @@ mod collector;
 mod compiled;
 mod effective;
 mod faults;
+mod process;
 mod reference;
 mod robust;
 mod unused;

@@ -332,6 +332,15 @@ fn cors_config(cors: &Cors, reader: &mut Reader) -> Option<CorsConfig> {
     })
 }
 
+/// Headers that say how an answer is sent.
+const FRAMING: [&str; 5] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "upgrade",
+];
+
 fn response_headers(
     server: &HttpServer,
     reader: &mut Reader,
@@ -341,6 +350,12 @@ fn response_headers(
     for (name, value) in &server.response_headers.0 {
         match name.parse() {
             Err(_) => reader.rule(name, "is not the name of a header"),
+            Ok(parsed) if FRAMING.contains(&HeaderName::as_str(&parsed)) => {
+                reader.rule(name, "is set by the protocol and cannot be configured");
+            }
+            Ok(http::header::CONTENT_TYPE) => {
+                reader.no_effect(name, "an answer has the content type of its request");
+            }
             Ok(_) if HeaderValue::from_str(value.reveal()).is_err() => {
                 reader.rule(name, "the value has characters that a header cannot carry");
             }

@@ -408,6 +408,14 @@ fn receivers() {
     );
     fault(
         &receivers(
+            "otlp: {protocols: {http: {response_headers: {Content-Length: '5'}}}}",
+            "otlp",
+        ),
+        "1:58: receivers.otlp.protocols.http.response_headers.Content-Length: is set by the \
+         protocol and cannot be configured",
+    );
+    fault(
+        &receivers(
             "otlp: {protocols: {http: {traces_url_path: 'a b'}}}",
             "otlp",
         ),

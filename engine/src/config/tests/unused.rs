@@ -113,6 +113,10 @@ fn of_receivers() {
             &["grpc.max_concurrent_streams"],
         ),
         ("{grpc: {max_concurrent_streams: 10000}}", &[]),
+        (
+            "{http: {response_headers: {Content-Type: x, x-a: b}}}",
+            &["http.response_headers.Content-Type"],
+        ),
     ] {
         let found = named(&listener(server), "receivers.otlp.protocols.");
         assert_eq!(found, keys, "{server}");

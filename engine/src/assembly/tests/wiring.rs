@@ -1,0 +1,307 @@
+//! Each key that reaches a connection, a request or a file: one row a key, and each value is one
+//! that nothing else has, so that a key that is dropped, or lands in another's place, fails.
+
+use super::{LIMITS, network};
+use crate::assembly::{Assembly, assemble};
+use crate::config::limits::{Limits, Machine, MemorySource};
+use crate::config::{Config, FileConfig, Inputs, ProcessEnvironment, Verbosity, load};
+use crate::egress::outlet::{NetworkSettings, OutletSettings};
+use crate::exchange::Keepalive;
+use crate::ingress::{HttpReceiver, Protocol};
+use crate::net::{client, server};
+use crate::units::ByteCount;
+use std::path::Path;
+use std::time::Duration;
+
+const SEVEN: Duration = Duration::from_secs(7);
+
+/// One receiver with these protocols and one exporter.
+fn configured(protocols: &str, exporter: &str, service: &str) -> Config {
+    let id = exporter.split(':').next().expect("an id");
+    let text = format!(
+        "yaml:receivers: {{otlp: {{protocols: {{{protocols}}}}}}}\nexporters: {{{exporter}}}\n\
+         service: {{{service} pipelines: {{traces: {{receivers: [otlp], exporters: [{id}]}}}}}}"
+    );
+    let inputs = Inputs {
+        configs: vec![text],
+        sets: Vec::new(),
+    };
+    let loaded = load(&inputs, &ProcessEnvironment).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(loaded.config.warnings, [], "{protocols} {exporter}");
+    loaded.config
+}
+
+fn receiving(protocols: &str) -> Assembly {
+    assemble(&configured(protocols, "nop: ", ""), 1, &LIMITS)
+}
+
+fn sending(exporter: &str) -> Assembly {
+    assemble(&configured("grpc: ", exporter, ""), 1, &LIMITS)
+}
+
+/// How a listener's connections are held, with `keys` in `protocols`.
+fn served(protocols: &str) -> server::Settings {
+    receiving(protocols).listeners.remove(0).server
+}
+
+fn http(keys: &str) -> HttpReceiver {
+    let assembly = receiving(&format!("http: {{{keys}}}"));
+    match &assembly.pipelines[0].listeners[0].receiver.protocol {
+        Protocol::Http(http) => HttpReceiver::clone(http),
+        Protocol::Grpc => panic!("an HTTP listener"),
+    }
+}
+
+#[test]
+fn keepalive_of_a_grpc_receiver() {
+    type Found = fn(&server::Settings) -> Duration;
+    let rows: [(&str, Found); 6] = [
+        ("server_parameters: {max_connection_idle: 7s}", |s| {
+            s.lifetime.idle_max
+        }),
+        ("server_parameters: {max_connection_age: 7s}", |s| {
+            s.lifetime.age_max
+        }),
+        (
+            "server_parameters: {max_connection_age: 1s, max_connection_age_grace: 7s}",
+            |s| s.lifetime.age_grace,
+        ),
+        ("server_parameters: {time: 7s}", |s| s.pings.time),
+        ("server_parameters: {timeout: 7s}", |s| s.pings.timeout),
+        ("enforcement_policy: {min_time: 7s}", |s| s.pings.min_time),
+    ];
+    for (keys, found) in rows {
+        let settings = served(&format!("grpc: {{keepalive: {{{keys}}}}}"));
+        assert_eq!(found(&settings), SEVEN, "{keys}");
+    }
+    let welcome = "grpc: {keepalive: {enforcement_policy: {permit_without_stream: true}}}";
+    assert!(served(welcome).pings.permit_without_stream);
+    assert!(!served("grpc: ").pings.permit_without_stream);
+}
+
+#[test]
+fn times_of_an_http_receiver() {
+    type Found = fn(&server::Settings) -> Duration;
+    let rows: [(&str, Found); 5] = [
+        ("read_timeout: 7s", |s| s.timeouts.body_progress),
+        ("read_header_timeout: 7s", |s| s.timeouts.header),
+        ("write_timeout: 7s", |s| s.timeouts.reply),
+        ("idle_timeout: 7s", |s| s.lifetime.idle_max),
+        ("keepalive: {idle_timeout: 7s}", |s| s.lifetime.idle_max),
+    ];
+    for (keys, found) in rows {
+        let settings = served(&format!("http: {{{keys}}}"));
+        assert_eq!(found(&settings), SEVEN, "{keys}");
+    }
+}
+
+#[test]
+fn sizes_and_counts_of_receivers() {
+    assert_eq!(served("grpc: {max_concurrent_streams: 7}").streams_max, 7);
+    let message_max = |protocols: &str| {
+        receiving(protocols).pipelines[0].listeners[0]
+            .receiver
+            .message_max
+    };
+    assert_eq!(message_max("grpc: {max_recv_msg_size_mib: 7}"), 7 << 20);
+    assert_eq!(message_max("http: {max_request_body_size: 7}"), 7);
+    let config = configured("grpc: ", "nop: ", "tailrace: {connections_max: 14},");
+    let machine = Machine {
+        memory: ByteCount::mib(4096),
+        source: MemorySource::Host,
+    };
+    let limits = Limits::plan(&config, 2, machine).expect("enough memory");
+    let assembly = assemble(&config, 2, &limits.shard);
+    assert!(
+        assembly
+            .pipelines
+            .iter()
+            .all(|shard| shard.connections_max == 7)
+    );
+}
+
+#[test]
+fn what_only_http_receivers_have() {
+    assert_eq!(http("traces_url_path: /seven").paths.traces, "/seven");
+    assert_eq!(http("metrics_url_path: /seven").paths.metrics, "/seven");
+    assert_eq!(http("logs_url_path: /seven").paths.logs, "/seven");
+    assert_eq!(http("profiles_url_path: /seven").paths.profiles, "/seven");
+    let answered = http("response_headers: {x-seven: a}").response_headers;
+    assert_eq!(answered["x-seven"], "a");
+    assert!(answered["x-seven"].is_sensitive());
+    assert!(http("").cors.is_none());
+    for (key, shown) in [
+        (
+            "allowed_origins: ['https://seven.example']",
+            "https://seven.example",
+        ),
+        (
+            "allowed_origins: ['*'], allowed_headers: [x-seven]",
+            "\"x-seven\"",
+        ),
+        (
+            "allowed_origins: ['*'], exposed_headers: [x-seven]",
+            "\"x-seven\"",
+        ),
+        ("allowed_origins: ['*'], max_age: 777", "\"777\""),
+    ] {
+        let cors = http(&format!("cors: {{{key}}}")).cors;
+        let cors = format!("{:?}", cors.expect("an origin"));
+        assert!(cors.contains(shown), "{key}: {cors}");
+    }
+}
+
+#[test]
+fn headers_that_are_kept_with_a_request() {
+    let exporter = "otlp: {endpoint: 'http://h:1', sending_queue: {batch: {partition: \
+                    {metadata_keys: [x-seven]}}}}";
+    for protocol in ["grpc", "http"] {
+        let protocols = format!("{protocol}: {{include_metadata: true}}");
+        let assembly = assemble(&configured(&protocols, exporter, ""), 1, &LIMITS);
+        let receiver = &assembly.pipelines[0].listeners[0].receiver;
+        let kept = format!("{:?}", receiver.metadata_keys);
+        assert!(kept.contains("x-seven"), "{protocol}: {kept}");
+    }
+}
+
+fn outlet(exporter: &str) -> NetworkSettings {
+    network(&sending(exporter), 0).remove(0)
+}
+
+fn connection(exporter: &str) -> client::Settings {
+    sending(exporter).clients.remove(0).expect("a network")
+}
+
+/// An exporter of each network kind, with these keys.
+fn each(keys: &str) -> [String; 2] {
+    ["otlp", "otlphttp"].map(|id| format!("{id}: {{endpoint: 'http://h:1', {keys}}}"))
+}
+
+#[test]
+fn keys_of_both_network_exporters() {
+    for exporter in each("timeout: 7s") {
+        assert_eq!(outlet(&exporter).timeout, SEVEN, "{exporter}");
+    }
+    for exporter in each("headers: {x-seven: a}") {
+        assert_eq!(outlet(&exporter).headers["x-seven"], "a", "{exporter}");
+    }
+    for exporter in each("tailrace: {connections_max: 7}") {
+        let destination = outlet(&exporter).destination;
+        assert_eq!(destination.connections_max, 7, "{exporter}");
+    }
+    for exporter in each("tailrace: {connection_age_max: 7s}") {
+        assert_eq!(outlet(&exporter).destination.age_max, SEVEN, "{exporter}");
+    }
+    for exporter in each("tailrace: {dns_refresh: 7s}") {
+        let name = sending(&exporter).names.remove(0).expect("a name");
+        assert_eq!((name.host.as_str(), name.refresh), ("h", SEVEN));
+    }
+}
+
+#[test]
+fn keys_of_the_grpc_exporter() {
+    let otlp = |keys: &str| format!("otlp: {{endpoint: 'http://h:1', {keys}}}");
+    assert!(
+        outlet(&otlp("balancer_name: round_robin"))
+            .destination
+            .spread
+    );
+    assert!(
+        !outlet(&otlp("balancer_name: pick_first"))
+            .destination
+            .spread
+    );
+    assert_eq!(
+        outlet(&otlp("user_agent: seven")).headers["user-agent"],
+        "seven"
+    );
+    let authority = outlet(&otlp("authority: seven")).uri;
+    assert_eq!(
+        authority.authority().map(http::uri::Authority::as_str),
+        Some("seven")
+    );
+    let keepalive = "keepalive: {time: 17s, timeout: 7s, permit_without_stream: true}";
+    let expected = Keepalive {
+        time: Duration::from_secs(17),
+        timeout: SEVEN,
+        permit_without_stream: true,
+    };
+    assert_eq!(connection(&otlp(keepalive)).keepalive, Some(expected));
+    assert_eq!(connection(&otlp("keepalive: {time: 0}")).keepalive, None);
+}
+
+#[test]
+fn keys_of_the_http_exporter() {
+    let otlp = |keys: &str| format!("otlphttp: {{endpoint: 'http://h:1', {keys}}}");
+    assert_eq!(
+        outlet(&otlp("max_conns_per_host: 7"))
+            .destination
+            .connections_max,
+        7
+    );
+    assert_eq!(
+        connection(&otlp("idle_conn_timeout: 7s")).idle_timeout,
+        SEVEN
+    );
+    let newer = otlp("keepalive: {idle_conn_timeout: 7s}");
+    assert_eq!(connection(&newer).idle_timeout, SEVEN);
+    assert_eq!(outlet(&newer).destination.spare_idle_max, SEVEN);
+    let pings = "http2_read_idle_timeout: 17s, http2_ping_timeout: 7s, tailrace: {http_version: 2}";
+    let settings = connection(&otlp(pings));
+    assert_eq!(settings.protocol, client::Protocol::Http2);
+    let keepalive = settings.keepalive.expect("PINGs");
+    assert_eq!(
+        (keepalive.time, keepalive.timeout),
+        (Duration::from_secs(17), SEVEN)
+    );
+}
+
+#[test]
+fn keys_of_files_and_the_console() {
+    for (name, verbosity) in [
+        ("basic", Verbosity::Basic),
+        ("normal", Verbosity::Normal),
+        ("detailed", Verbosity::Detailed),
+    ] {
+        let assembly = sending(&format!("debug: {{verbosity: {name}}}"));
+        let outlet = &assembly.pipelines[0].outlets[0];
+        assert!(
+            matches!(outlet, OutletSettings::Debug(found) if *found == verbosity),
+            "{name}"
+        );
+    }
+    let plain = FileConfig {
+        path: Path::new("/seven").into(),
+        append: false,
+        create_directory: false,
+        directory_permissions: 0o755,
+    };
+    for (keys, expected) in [
+        ("", plain.clone()),
+        (
+            "append: true",
+            FileConfig {
+                append: true,
+                ..plain.clone()
+            },
+        ),
+        (
+            "create_directory: true",
+            FileConfig {
+                create_directory: true,
+                ..plain.clone()
+            },
+        ),
+        (
+            "create_directory: true, directory_permissions: '0700'",
+            FileConfig {
+                create_directory: true,
+                directory_permissions: 0o700,
+                ..plain
+            },
+        ),
+    ] {
+        let files = sending(&format!("file: {{path: /seven, {keys}}}")).files;
+        assert_eq!(files, [Some(expected)], "{keys}");
+    }
+}
