@@ -28,6 +28,7 @@ mod shutdown_drains;
 mod sink;
 mod skewed;
 mod threads;
+mod told_as_configured;
 mod too_large_split;
 mod unix_sockets;
 
