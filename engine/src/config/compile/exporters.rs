@@ -77,12 +77,19 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
             pipelines.push(way.pipeline.clone());
         }
     }
+    let batch = batching::lane(&instance.ways, queue, reader);
+    if batch.is_some() && !instance.signal.merges_by_concatenation() {
+        reader.warn(
+            "profiles are sent as they came, whatever batch and sending_queue.batch say: each \
+             request has a dictionary of its own",
+        );
+    }
     Some(LaneConfig {
         exporter: instance.exporter.clone(),
         signal: instance.signal,
         pipelines,
         queue: queue_config(queue, behind_batch),
-        batch: batching::lane(&instance.ways, queue, reader),
+        batch,
         retry,
         kind: kind(exporter, instance.signal, consumers, reader)?,
     })

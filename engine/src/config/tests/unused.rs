@@ -88,6 +88,21 @@ fn of_exporters() {
 }
 
 #[test]
+fn of_batches_of_profiles() {
+    let batch = "otlp: {endpoint: 'http://h:1', sending_queue: {batch: }}";
+    let traces = with(batch, "");
+    assert_eq!(warnings(&traces), [""; 0]);
+    let profiles = warnings(&traces.replace("{traces:", "{profiles:"));
+    assert_eq!(
+        profiles,
+        [
+            "exporters.otlp: profiles are sent as they came, whatever batch and \
+             sending_queue.batch say: each request has a dictionary of its own"
+        ]
+    );
+}
+
+#[test]
 fn of_receivers() {
     for (server, keys) in [
         (
