@@ -5,6 +5,7 @@
 //!   Spec -> traces | metrics | logs | standard -> Template -> requests ~~> items
 //! ```
 
+mod canonical;
 mod fleet;
 mod layout;
 mod logs;

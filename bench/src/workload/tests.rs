@@ -83,6 +83,65 @@ fn what_prost_decodes_and_encodes_again_is_intact() {
     }
 }
 
+/// Every field of every message from the last to the first, repeated ones in their order, and an
+/// empty message where there was none: as the Collector's own encoder writes.
+fn backwards(message: &mut Vec<u8>, is_message: &dyn Fn(&[u32]) -> bool, path: &mut Vec<u32>) {
+    use tailrace_codec::field::{Fields, WireType};
+    use tailrace_codec::writer::Writer;
+    let rope = Rope::from(message.clone());
+    let fields = Fields::new(rope.cursor()).map(|field| field.expect("a message"));
+    let mut fields: Vec<_> = fields.collect();
+    fields.sort_by_key(|field| std::cmp::Reverse(field.number));
+    let mut out = Writer::new(Vec::new());
+    for field in fields {
+        path.push(field.number);
+        if field.wire_type == WireType::Len && is_message(path) {
+            let mut inner = field.payload().bytes().to_vec();
+            backwards(&mut inner, is_message, path);
+            out.bytes(field.number, &inner);
+        } else {
+            out.raw(&field.whole.bytes());
+        }
+        path.pop();
+    }
+    *message = out.into_buffer();
+}
+
+#[test]
+fn what_is_written_backwards_is_intact_and_an_altered_byte_is_not() {
+    // Spans of the realistic mix: attributes, events and links with theirs, a status.
+    let spec = Spec {
+        mix: Mix::Realistic,
+        run: 0xfeed,
+        ..Spec::standard(Signal::Traces, 60)
+    };
+    let is_message = |path: &[u32]| {
+        matches!(
+            path,
+            [1] | [1, 1 | 2]
+                | [1, 2, 1 | 2]
+                | [1, 1, 1]
+                | [1, 1, 1, 2]
+                | [1, 2, 2, 9 | 11 | 13 | 15]
+                | [1, 2, 2, 9, 2]
+                | [1, 2, 2, 11, 3]
+                | [1, 2, 2, 11, 3, 2]
+                | [1, 2, 2, 13, 4]
+                | [1, 2, 2, 13, 4, 2]
+        )
+    };
+    let mut request = Workload::new(&spec).protobuf(600, NOW).to_vec();
+    let canonical = request.clone();
+    backwards(&mut request, &is_message, &mut Vec::new());
+    assert_ne!(request, canonical);
+    assert_intact(&spec, &request.clone().into(), 600);
+    let text = b"GET /";
+    let at = request.windows(text.len()).position(|found| found == text);
+    request[at.expect("an HTTP span")] = b'S';
+    let damaged = seen(Signal::Traces, &request.into());
+    assert_eq!(damaged.iter().filter(|item| !item.intact).count(), 1);
+}
+
 #[test]
 fn json_is_the_same_request_and_intact_both_ways() {
     for spec in specs() {

@@ -1,5 +1,6 @@
 //! What arrived: each item's number, and whether it is the item that was sent.
 
+use super::canonical::canonical;
 use super::layout::{ITEM_LEN, ITEM_PREFIX, Kind, Role, check, each_item_of, share};
 use tailrace_codec::field::{Fields, Malformed, Value, each};
 use tailrace_codec::otlp::attribute;
@@ -35,11 +36,18 @@ pub fn items(signal: Signal, request: &Rope, mut visit: impl FnMut(Item)) -> Res
         let run = run(entry)?;
         each_item_of(signal, entry, |kind, item| {
             let quickly = read_whole(kind, &item.bytes());
-            let item = match quickly {
-                Some(item) => item,
+            let mut seen = match quickly {
+                Some(seen) => seen,
                 None => read(kind, item)?,
             };
-            visit(Item { run, ..item });
+            if !seen.intact
+                && let Some(sorted) = canonical(kind, item)
+            {
+                // Written anew on its way, perhaps, by somebody with an order of their own.
+                let sorted = read(kind, sorted.cursor())?;
+                seen = if sorted.intact { sorted } else { seen };
+            }
+            visit(Item { run, ..seen });
             Ok(())
         })
     })
