@@ -33,6 +33,12 @@ measure *args:
     cargo build --release -p tailrace -p tailrace-bench
     cargo run --release -p tailrace-bench --bin measure -- {{args}}
 
+# Forwarders beside each other: tailrace, a raw relay, and every peer found on this machine; the
+# options are those of `compare --help`.
+compare *args:
+    cargo build --release -p tailrace -p tailrace-bench
+    cargo run --release -p tailrace-bench --bin compare -- {{args}}
+
 # Advisories, licences, duplicate and foreign sources of the dependencies.
 deny:
     cargo deny --locked check

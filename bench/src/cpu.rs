@@ -25,6 +25,25 @@ pub fn process_nanos(pid: u32, prefix: &str) -> u64 {
     tasks.filter_map(Result::ok).filter_map(nanos).sum()
 }
 
+/// The same of a process and all that it has started, each with its threads.
+pub fn tree_nanos(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let tasks = tasks.into_iter().flatten().filter_map(Result::ok);
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let of_children = |children: String| {
+        let pids = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
+        pids.map(tree_nanos).sum::<u64>()
+    };
+    process_nanos(pid, "") + children.map(of_children).sum::<u64>()
+}
+
+/// The most a process has had resident, in bytes.
+pub fn resident_peak_bytes_of(pid: u32) -> u64 {
+    status_bytes(&format!("/proc/{pid}/status"), "VmHWM:")
+}
+
 /// What a process has resident now, in bytes.
 pub fn resident_bytes(pid: u32) -> u64 {
     status_bytes(&format!("/proc/{pid}/status"), "VmRSS:")

@@ -1,15 +1,16 @@
-//! A forwarder under test: a process of its own on its own processors, seen from outside.
+//! `tailrace run` under test.
 
 use crate::cpu;
+use crate::process::{Directory, Process};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tailrace_engine::exchange::Address;
-use tailrace_engine::runtime::{RuntimeKind, bind_to_processor};
+use tailrace_engine::runtime::RuntimeKind;
 
 /// How a device is started.
 #[derive(Debug, Clone)]
@@ -29,10 +30,9 @@ pub struct Plan {
 /// A running `tailrace run`. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Device {
-    child: Child,
+    process: Process,
     address: Address,
     metrics: Option<SocketAddr>,
-    directory: PathBuf,
 }
 
 /// How long a device may take to serve.
@@ -41,8 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Device {
     /// Starts the device and waits until it serves.
     pub fn start(plan: &Plan) -> io::Result<Self> {
-        let directory = scratch()?;
-        let (config, ready) = (directory.join("config.yaml"), directory.join("ready.json"));
+        let directory = Directory::create()?;
+        let (config, ready) = {
+            let path = directory.path();
+            (path.join("config.yaml"), path.join("ready.json"))
+        };
         std::fs::write(&config, &plan.yaml)?;
         let shards = plan.shards.to_string();
         let arguments: [OsString; 9] = [
@@ -58,22 +61,10 @@ impl Device {
         ];
         let mut command = Command::new(&plan.program);
         command.args(arguments).stdin(Stdio::null());
-        let core = plan.core;
-        // A child has the processors of the thread that makes it.
-        let spawn = thread::spawn(move || {
-            if let Some(core) = core {
-                bind_to_processor(core)?;
-            }
-            command.spawn()
-        });
-        let child = spawn
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
         let mut device = Self {
-            child,
+            process: Process::start(command, plan.core, directory)?,
             address: Address::Unix(PathBuf::new()),
             metrics: plan.metrics,
-            directory,
         };
         device.address = device.wait_ready(&ready)?;
         Ok(device)
@@ -86,17 +77,17 @@ impl Device {
 
     /// Nanoseconds of processor time of the process, user and system, up to now.
     pub fn cpu_nanos(&self) -> u64 {
-        cpu::process_nanos(self.child.id(), "")
+        self.process.cpu_nanos()
     }
 
     /// The same of the threads whose name starts with `prefix`.
     pub fn thread_nanos(&self, prefix: &str) -> u64 {
-        cpu::process_nanos(self.child.id(), prefix)
+        cpu::process_nanos(self.process.id(), prefix)
     }
 
     /// Resident memory now, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        cpu::resident_bytes(self.child.id())
+        cpu::resident_bytes(self.process.id())
     }
 
     /// The sum of a metric's samples over all their labels; 0 where there is none.
@@ -119,7 +110,7 @@ impl Device {
                 let address = address.parse().map_err(io::Error::other)?;
                 return Ok(Address::Tcp(address));
             }
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.ended()? {
                 return Err(io::Error::other(format!("the device ended: {status}")));
             }
             if Instant::now() > until {
@@ -137,24 +128,4 @@ impl Device {
         socket.read_to_string(&mut page)?;
         Ok(page)
     }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        // Both fail only where the process has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// A directory of this process that is not there yet.
-fn scratch() -> io::Result<PathBuf> {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("tailrace-measure-{}-{number}", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&path)?;
-    Ok(path)
 }

@@ -9,6 +9,8 @@ pub mod device;
 pub mod ids;
 pub mod ledger;
 pub mod load;
+pub mod paired;
+pub mod process;
 pub mod random;
 pub mod relay;
 pub mod sink;

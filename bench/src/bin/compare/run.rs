@@ -1,0 +1,200 @@
+//! Runs of a load through a device into a sink, each verified.
+
+use super::describe::{Case, Description, Places};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+use tailrace_bench::IdSet;
+use tailrace_bench::cpu;
+use tailrace_bench::load::{Load, Plan, Version, Wire};
+use tailrace_bench::process::{Directory, Process};
+use tailrace_bench::sink::{Settings, Sink};
+use tailrace_bench::workload::Spec;
+use tailrace_codec::Signal;
+use tailrace_engine::exchange::Address;
+use tailrace_engine::runtime::RuntimeKind;
+
+/// Load and sink wait by epoll, whatever the device does.
+const PEERS: RuntimeKind = RuntimeKind::Epoll;
+
+/// How long a device may take to listen, and what was accepted to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where things run.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    /// The device's processor.
+    pub core: usize,
+    /// The processor of load and sink.
+    pub peers_core: usize,
+    /// Of one run.
+    pub duration: Duration,
+}
+
+/// A device between a load and a sink of its own. Without a process, the load goes to the sink.
+#[derive(Debug)]
+pub struct Rig {
+    process: Option<Process>,
+    sink: Sink,
+    address: SocketAddr,
+    case: Case,
+    next_item: u64,
+    accepted: IdSet,
+}
+
+/// What one run has cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub cpu_ns_per_item: f64,
+    pub cpu_ns_per_byte: f64,
+    pub requests_per_cpu_second: f64,
+    /// Of the load generator.
+    pub load_ns_per_request: f64,
+    pub requests_per_second: f64,
+    pub failed_requests: u64,
+    /// p50, p99 and p99.9 in microseconds, from when a request was due.
+    pub latency_us: [f64; 3],
+}
+
+impl Rig {
+    /// Starts a device and waits until it listens.
+    pub fn start(
+        lab: &Lab,
+        case: Case,
+        device: Option<(&Description, &PathBuf)>,
+    ) -> io::Result<Self> {
+        let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let settings = Settings {
+            cpu: Some(lab.peers_core),
+            ..Settings::default()
+        };
+        let sink = Sink::start(PEERS, &anywhere, settings)?;
+        let Address::Tcp(backend) = *sink.address() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut rig = Self {
+            process: None,
+            sink,
+            address: backend,
+            case,
+            next_item: 0,
+            accepted: IdSet::default(),
+        };
+        if let Some((device, program)) = device {
+            rig.address = nobody()?;
+            let directory = Directory::create()?;
+            let places = Places {
+                listen: rig.address,
+                backend,
+                directory: directory.path(),
+            };
+            let command = device.command(program, &case, &places)?;
+            rig.process = Some(Process::start(command, Some(lab.core), directory)?);
+            rig.wait_ready()?;
+        }
+        Ok(rig)
+    }
+
+    /// Sends for the lab's time, as fast as answers come or at so many requests a second, and waits
+    /// until everything acknowledged has arrived.
+    pub fn run(&mut self, lab: &Lab, rate: Option<f64>) -> io::Result<Run> {
+        let spec = Spec::standard(Signal::Traces, self.case.spans);
+        let address = Address::Tcp(self.address);
+        let mut plan = Plan::closed(address, spec, self.case.streams, lab.duration);
+        plan.wire = Wire {
+            protocol: self.case.protocol,
+            version: Version::Http2,
+            encoding: self.case.compression,
+            ..plan.wire
+        };
+        plan.first_item = self.next_item;
+        plan.cpu = Some(lab.peers_core);
+        if let Some(rate) = rate {
+            plan = plan.at_rate(rate);
+        }
+        let before = self.cpu_nanos();
+        let sent = Load::start(PEERS, plan, None).and_then(Load::wait);
+        let sent = sent.map_err(io::Error::other)?;
+        let total = &sent.statistics.total;
+        self.next_item += total.requests.sent * self.case.spans as u64;
+        self.accepted.extend(&sent.acknowledged);
+        self.wait_arrived()?;
+        let cpu = (self.cpu_nanos() - before) as f64;
+        let (items, requests) = (sent.acknowledged.len(), total.requests.acknowledged);
+        if requests == 0 {
+            return Err(io::Error::other("no request was answered with success"));
+        }
+        let micros = |quantile| total.latency_ns.value_at_quantile(quantile) as f64 / 1e3;
+        Ok(Run {
+            cpu_ns_per_item: cpu / items as f64,
+            cpu_ns_per_byte: cpu / sent.message_bytes as f64,
+            requests_per_cpu_second: requests as f64 * 1e9 / cpu,
+            load_ns_per_request: sent.cpu.as_nanos() as f64 / requests as f64,
+            requests_per_second: requests as f64 / sent.elapsed.as_secs_f64(),
+            failed_requests: total.requests.failed,
+            latency_us: [0.5, 0.99, 0.999].map(micros),
+        })
+    }
+
+    /// Peak memory of the process, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let process = self.process.as_ref();
+        process.map_or(0, |process| cpu::resident_peak_bytes_of(process.id()))
+    }
+
+    /// Ends both, and fails unless everything accepted arrived whole. Duplicates are allowed: a
+    /// device that answers late may be asked twice.
+    pub fn finish(self) -> io::Result<()> {
+        drop(self.process);
+        let received = self.sink.stop()?;
+        let verdict = received.verdict(0, &self.accepted);
+        let whole = verdict.delivered_items == verdict.accepted_items && verdict.corrupt_items == 0;
+        match whole {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("{verdict:?}"))),
+        }
+    }
+
+    fn cpu_nanos(&self) -> u64 {
+        self.process.as_ref().map_or(0, Process::cpu_nanos)
+    }
+
+    fn wait_ready(&mut self) -> io::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(process) = &mut self.process
+                && let Some(status) = process.ended()?
+            {
+                let log = std::fs::read_to_string(process.directory().join("log"));
+                let log = log.unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                return Err(io::Error::other(format!("it ended with {status}: {last}")));
+            }
+            if Instant::now() > until {
+                return Err(io::Error::other("it does not listen"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn wait_arrived(&self) -> io::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while self.sink.distinct_items() < self.accepted.len() {
+            if Instant::now() > until {
+                let (arrived, accepted) = (self.sink.distinct_items(), self.accepted.len());
+                let what = format!("{accepted} spans were accepted, and {arrived} arrived");
+                return Err(io::Error::other(what));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+}
+
+/// An address where nobody listens.
+fn nobody() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
