@@ -39,6 +39,12 @@ compare *args:
     cargo build --release -p tailrace -p tailrace-bench
     cargo run --release -p tailrace-bench --bin compare -- {{args}}
 
+# The OpenTelemetry Collector, built by its own builder, which needs Go; then
+# `just compare --program otelcol=target/otelcol/otelcol`.
+peers-collector:
+    GOBIN="{{justfile_directory()}}/target/peers" go install go.opentelemetry.io/collector/cmd/builder@v0.162.0
+    target/peers/builder --config bench/collector.yaml
+
 # Advisories, licences, duplicate and foreign sources of the dependencies.
 deny:
     cargo deny --locked check

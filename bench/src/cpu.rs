@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process;
+use std::time::Duration;
+use tailrace_engine::runtime::process_cpu_time;
 
 /// Nanoseconds on a processor of all threads of this process whose name starts with `prefix`.
 pub fn thread_nanos(prefix: &str) -> u64 {
@@ -25,23 +27,35 @@ pub fn process_nanos(pid: u32, prefix: &str) -> u64 {
     tasks.filter_map(Result::ok).filter_map(nanos).sum()
 }
 
-/// The same of a process and all that it has started, each with its threads.
+/// Nanoseconds on a processor, user and system, of a process and all that it has started: of their
+/// threads, ended ones included, but not of processes that have ended.
 pub fn tree_nanos(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
-    let tasks = tasks.into_iter().flatten().filter_map(Result::ok);
-    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let of_children = |children: String| {
-        let pids = children
-            .split_whitespace()
-            .filter_map(|pid| pid.parse().ok());
-        pids.map(tree_nanos).sum::<u64>()
-    };
-    process_nanos(pid, "") + children.map(of_children).sum::<u64>()
+    let times = tree(pid).into_iter().map(process_cpu_time);
+    let total: Duration = times.filter_map(Result::ok).sum();
+    u64::try_from(total.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The most a process has had resident, in bytes.
-pub fn resident_peak_bytes_of(pid: u32) -> u64 {
-    status_bytes(&format!("/proc/{pid}/status"), "VmHWM:")
+/// The most that a process and all that it has started have had resident, each at its own moment,
+/// in bytes.
+pub fn tree_peak_bytes(pid: u32) -> u64 {
+    let peak = |pid: u32| status_bytes(&format!("/proc/{pid}/status"), "VmHWM:");
+    tree(pid).into_iter().map(peak).sum()
+}
+
+/// A process and all that it has started, itself first.
+pub fn tree(pid: u32) -> Vec<u32> {
+    let mut tree = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = tree.get(next) {
+        let tasks = fs::read_dir(format!("/proc/{parent}/task"));
+        for task in tasks.into_iter().flatten().filter_map(Result::ok) {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let pids = children.split_whitespace();
+            tree.extend(pids.filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    tree
 }
 
 /// What a process has resident now, in bytes.

@@ -3,7 +3,7 @@
 use crate::cpu;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use tailrace_engine::runtime::bind_to_processor;
 
@@ -79,12 +79,56 @@ impl Process {
     pub fn cpu_nanos(&self) -> u64 {
         cpu::tree_nanos(self.child.id())
     }
+
+    /// The most memory that these have had resident, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        cpu::tree_peak_bytes(self.child.id())
+    }
+
+    fn tree(&self) -> Vec<u32> {
+        cpu::tree(self.child.id())
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // What it has started would live on, and on the processor of the next. They are in no
+        // group of their own, so that an interrupt from the terminal ends them with this process.
+        let pids: Vec<String> = self.tree().iter().map(u32::to_string).collect();
+        let kill = format!("kill -KILL {}", pids.join(" "));
+        // Each fails only where they have ended already.
+        let _ = Command::new("sh")
+            .args(["-c", &kill])
+            .stderr(Stdio::null())
+            .status();
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_starts_is_counted_and_ends_with_it() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'while :; do :; done' & wait"]);
+        let directory = Directory::create().expect("a directory");
+        let process = Process::start(command, None, directory).expect("a shell");
+        while process.tree().len() < 2 || process.cpu_nanos() < 20_000_000 {
+            thread::yield_now();
+        }
+        assert!(process.peak_bytes() > 0);
+        let child = process.tree()[1];
+        drop(process);
+        let runs = || {
+            let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z"))
+        };
+        // Killed, it is gone once the kernel has got round to it.
+        while runs() {
+            thread::yield_now();
+        }
     }
 }

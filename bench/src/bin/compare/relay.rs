@@ -31,9 +31,4 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
     }
     // The other side may be gone already.
     let _ = to.shutdown(Shutdown::Write);
-    drop((from, to));
-    // The kernel counts the time of threads that live: an ended one would have cost nothing.
-    loop {
-        thread::park();
-    }
 }

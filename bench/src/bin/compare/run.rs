@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use tailrace_bench::IdSet;
-use tailrace_bench::cpu;
 use tailrace_bench::load::{Load, Plan, Version, Wire};
 use tailrace_bench::process::{Directory, Process};
 use tailrace_bench::sink::{Settings, Sink};
@@ -121,7 +120,7 @@ impl Rig {
         self.next_item += total.requests.sent * self.case.spans as u64;
         self.accepted.extend(&sent.acknowledged);
         self.wait_arrived()?;
-        let cpu = (self.cpu_nanos() - before) as f64;
+        let cpu = self.cpu_nanos().saturating_sub(before) as f64;
         let (items, requests) = (sent.acknowledged.len(), total.requests.acknowledged);
         if requests == 0 {
             return Err(io::Error::other("no request was answered with success"));
@@ -138,10 +137,10 @@ impl Rig {
         })
     }
 
-    /// Peak memory of the process, in bytes.
+    /// Peak memory of the device, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         let process = self.process.as_ref();
-        process.map_or(0, |process| cpu::resident_peak_bytes_of(process.id()))
+        process.map_or(0, Process::peak_bytes)
     }
 
     /// Ends both, and fails unless everything accepted arrived whole. Duplicates are allowed: a
