@@ -25,7 +25,7 @@ fuzz target *args="-- -max_total_time=60":
     cargo +nightly fuzz run {{target}} {{args}}
 
 bench *args:
-    cargo bench -p tailrace-bench {{args}}
+    cargo bench -p tailrace-codec -p tailrace-bench {{args}}
 
 # The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
 # and `just measure --record bench/record` for all of them.

@@ -90,6 +90,11 @@ impl Device {
         cpu::resident_bytes(self.process.id())
     }
 
+    /// The most memory it has had resident, in bytes.
+    pub fn resident_peak_bytes(&self) -> u64 {
+        cpu::resident_peak_bytes_of(self.process.id())
+    }
+
     /// The sum of a metric's samples over all their labels; 0 where there is none.
     pub fn metric(&self, name: &str) -> io::Result<f64> {
         let page = self.page()?;

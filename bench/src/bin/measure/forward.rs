@@ -110,6 +110,7 @@ impl Variant {
             core: Some(lab.core),
             frame: frame.0,
             compression: "none",
+            limit_mib: None,
             sending_queue: "      wait_for_result: true\n      num_consumers: 64",
         };
         Ok(Self {

@@ -20,6 +20,7 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
             core: None,
             frame: 1 << 20,
             compression: "none",
+            limit_mib: None,
             sending_queue: "      queue_size: 1000",
         };
         let rig = Rig::start(lab, &build)?;

@@ -14,6 +14,7 @@
 
 mod forward;
 mod idle;
+mod overload;
 mod queued;
 mod report;
 mod rig;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tailrace_engine::runtime::RuntimeKind;
 
-pub const CASES: [&str; 5] = ["forward", "small", "idle", "queued", "skew"];
+pub const CASES: [&str; 6] = ["forward", "small", "idle", "queued", "overload", "skew"];
 
 /// What a case is, for the record.
 pub fn about(case: &str) -> &'static str {
@@ -36,6 +37,7 @@ pub fn about(case: &str) -> &'static str {
         "small" => small::ABOUT,
         "idle" => idle::ABOUT,
         "queued" => queued::ABOUT,
+        "overload" => overload::ABOUT,
         "skew" => skew::ABOUT,
         _ => "",
     }
@@ -47,6 +49,7 @@ fn measure(case: &str, lab: &Lab) -> io::Result<Vec<Figure>> {
         "small" => small::measure(lab),
         "idle" => idle::measure(lab),
         "queued" => queued::measure(lab),
+        "overload" => overload::measure(lab),
         "skew" => skew::measure(lab),
         _ => Err(io::ErrorKind::InvalidInput.into()),
     }

@@ -50,6 +50,7 @@ fn queue(lab: &Lab, runtime: RuntimeKind, fate: Fate) -> io::Result<Vec<Figure>>
             core: Some(lab.core),
             frame: 1 << 20,
             compression: "none",
+            limit_mib: None,
             sending_queue: "      queue_size: 100000",
         };
         let mut rig = Rig::start(lab, &build)?;

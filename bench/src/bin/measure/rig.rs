@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tailrace_bench::IdSet;
 use tailrace_bench::device::{self, Device};
-use tailrace_bench::load::{Load, Plan};
+use tailrace_bench::load::{Load, Plan, ReplyCode};
 use tailrace_bench::sink::{Settings, Sink};
 use tailrace_bench::workload::Spec;
 use tailrace_codec::Signal;
@@ -44,6 +44,8 @@ pub struct Build {
     pub frame: u32,
     /// The exporter's.
     pub compression: &'static str,
+    /// Of the process, by a `memory_limiter`.
+    pub limit_mib: Option<u32>,
     /// YAML of the exporter's `sending_queue`, indented by six.
     pub sending_queue: &'static str,
 }
@@ -65,6 +67,8 @@ pub struct Run {
     pub payload_bytes: u64,
     pub requests: u64,
     pub failed_requests: u64,
+    /// Of these, those that no status refused: lost with a connection, unanswered.
+    pub lost_requests: u64,
     pub items: u64,
     pub elapsed: Duration,
     pub p99_us: u64,
@@ -147,6 +151,8 @@ impl Rig {
             return Err(io::Error::other("no request was answered with success"));
         }
         let total = &sent.statistics.total;
+        let codes = sent.statistics.codes.iter();
+        let lost = codes.filter(|(code, _)| matches!(code, ReplyCode::Failed(_)));
         self.next_item += total.requests.sent * spans;
         self.accepted.extend(&sent.acknowledged);
         Ok(Run {
@@ -154,6 +160,7 @@ impl Rig {
             payload_bytes: sent.message_bytes,
             requests: total.requests.acknowledged,
             failed_requests: total.requests.failed,
+            lost_requests: lost.map(|(_, count)| count.answers).sum(),
             items: sent.acknowledged.len(),
             elapsed: sent.elapsed,
             p99_us: total.latency_ns.value_at_quantile(0.99) / 1000,
@@ -195,15 +202,30 @@ fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
     let Build {
         compression,
         sending_queue,
+        limit_mib,
         ..
     } = build;
+    let (limiter, processors) = match limit_mib {
+        None => (String::new(), ""),
+        Some(limit) => (
+            format!(
+                "processors:
+  memory_limiter:
+    check_interval: 1s
+    limit_mib: {limit}
+    spike_limit_mib: 1
+"
+            ),
+            "memory_limiter",
+        ),
+    };
     format!(
         "receivers:
   otlp:
     protocols:
       grpc:
         endpoint: 127.0.0.1:0
-exporters:
+{limiter}exporters:
   otlp_grpc:
     endpoint: http://{backend}
     compression: {compression}
@@ -224,6 +246,7 @@ service:
   pipelines:
     traces:
       receivers: [otlp]
+      processors: [{processors}]
       exporters: [otlp_grpc]
 "
     )

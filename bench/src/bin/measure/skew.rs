@@ -69,6 +69,7 @@ fn start(
         core: (shards == 1).then_some(lab.core),
         frame: 1 << 20,
         compression,
+        limit_mib: None,
         sending_queue: "      wait_for_result: true\n      num_consumers: 64",
     };
     Rig::start(lab, &build)

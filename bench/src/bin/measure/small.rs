@@ -45,6 +45,7 @@ fn start(lab: &Lab, runtime: RuntimeKind) -> io::Result<Rig> {
         core: Some(lab.core),
         frame: 1 << 20,
         compression: "none",
+        limit_mib: None,
         sending_queue: "      queue_size: 100000\n      batch:\n        min_size: 8192\n        \
                         flush_timeout: 200ms",
     };
