@@ -92,7 +92,7 @@ impl Device {
 
     /// The most memory it has had resident, in bytes.
     pub fn resident_peak_bytes(&self) -> u64 {
-        cpu::resident_peak_bytes_of(self.process.id())
+        self.process.peak_bytes()
     }
 
     /// The sum of a metric's samples over all their labels; 0 where there is none.
