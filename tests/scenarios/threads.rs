@@ -3,6 +3,7 @@
 use super::TAILRACE;
 use serde_json::json;
 use tailrace_tests::forwarder::Folder;
+use tailrace_tests::wait::until_or;
 use tailrace_tests::{Backend, Config, Forwarder, Runtime, on_each_runtime};
 
 on_each_runtime!(writers_are_started_for_what_writes);
@@ -29,7 +30,9 @@ fn writers_are_started_for_what_writes(runtime: Runtime) {
             expected.insert(1, "tailrace-0");
         }
         expected.resize(expected.len() + writers, "tailrace-writer");
-        assert_eq!(forwarder.threads(), expected);
+        // A thread gives itself its name, some time after it was started.
+        let named = until_or(|| (forwarder.threads() == expected).then_some(()));
+        assert!(named.is_some(), "{:?} for {expected:?}", forwarder.threads());
         forwarder.stop();
     }
 }
