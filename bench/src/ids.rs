@@ -10,6 +10,9 @@ pub struct IdSet {
 }
 
 impl IdSet {
+    /// A number from here on is nobody's: a set that holds the one before it takes a gibibyte.
+    pub const END: u64 = 1 << 33;
+
     /// Adds a number; `false` if it was there.
     pub fn insert(&mut self, id: u64) -> bool {
         let (word, bit) = ((id / 64) as usize, 1 << (id % 64));

@@ -6,6 +6,7 @@ use super::connection::Breaker;
 use super::counts::{Counts, Received};
 use super::protocol::{self, Call};
 use super::script::Fault;
+use crate::ids::IdSet;
 use crate::ledger::{self, Totals};
 use crate::workload::{self, Item};
 use std::cell::{Cell, RefCell};
@@ -179,10 +180,8 @@ impl State {
                 return;
             }
             counts.items += 1;
-            let Item {
-                id: Some(id), run, ..
-            } = item
-            else {
+            let Item { id, run, .. } = item;
+            let Some(id) = id.filter(|id| *id < IdSet::END) else {
                 counts.foreign_items += 1;
                 return;
             };

@@ -235,6 +235,19 @@ fn answers_wait_for_their_time_and_go_to_whom_they_are_for() {
 }
 
 #[test]
+fn a_number_that_no_load_gives_takes_no_memory() {
+    let sink = start("");
+    let plan = Plan {
+        first_item: IdSet::END - 50,
+        ..plan(&sink)
+    };
+    send(plan).expect("it is there");
+    let received = sink.stop().expect("it stops");
+    let total = received.counts.total();
+    assert_eq!((total.distinct_items, total.foreign_items), (50, 50));
+}
+
+#[test]
 fn a_ledger_takes_what_arrives_and_the_faults() {
     use crate::ledger::{Reader, Side, Writer};
     let path = std::env::temp_dir().join(format!("tailrace-sink-{}.ledger", std::process::id()));
