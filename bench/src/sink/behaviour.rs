@@ -116,7 +116,7 @@ impl Behaviour {
         let delay = draw(phase.latency, &mut self.random);
         let fault = pick(phase, &mut self.random);
         if let Some(fault) = &fault {
-            *self.fired.entry(fault.name()).or_default() += 1;
+            self.count(fault.name());
         }
         Fate { delay, fault }
     }
