@@ -4,11 +4,12 @@ mod progress;
 
 use crate::exit::Failure;
 use crate::inspect::say;
+use crate::instrument::{duration, ledger as ledger_of, read};
 use crate::run::RuntimeArg;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tailrace_bench::ledger::{Side, Writer};
+use tailrace_bench::ledger::Side;
 use tailrace_bench::load::arrivals::Spacing;
 use tailrace_bench::load::report::Report;
 use tailrace_bench::load::settings::{COMPRESSIONS, Rate, SIGNALS, SPACINGS, Settings};
@@ -16,7 +17,6 @@ use tailrace_bench::load::{Load, Protocol, Version};
 use tailrace_bench::workload::Mix;
 use tailrace_codec::Signal;
 use tailrace_codec::compress::Encoding;
-use tailrace_engine::config::parse_duration;
 use tailrace_engine::runtime::{choose, probe};
 
 #[derive(Debug, clap::Args)]
@@ -124,7 +124,7 @@ Exit code: 0; 1 nothing was acknowledged; 2 bad flags; 69 the endpoint cannot be
 /// reached, a run of which nothing was acknowledged.
 pub fn load(args: &LoadArgs) -> Result<(), Failure> {
     let scenario = match &args.scenario {
-        Some(path) => read(path)?,
+        Some(path) => read(path, Settings::read)?,
         None => Settings::default(),
     };
     let mut plan = args
@@ -135,7 +135,8 @@ pub fn load(args: &LoadArgs) -> Result<(), Failure> {
     plan.cpu = args.cpu;
     plan.spec.run = new_run();
     let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
-    let ledger = args.ledger.as_deref().map(create).transpose()?;
+    let ledger = args.ledger.as_deref();
+    let ledger = ledger.map(|path| ledger_of(path, Side::Sent)).transpose()?;
     let load = Load::start(kind, plan.clone(), ledger).map_err(Failure::load)?;
     progress::watch(&load, &plan);
     let sent = load.wait().map_err(Failure::load)?;
@@ -185,24 +186,12 @@ impl LoadArgs {
     }
 }
 
-fn read(path: &Path) -> Result<Settings, Failure> {
-    let source = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::system(format!("{source}: {error}")))?;
-    Settings::read(&text, &source).map_err(|faults| Failure::scenario(&faults))
-}
-
 fn write(path: &Path, report: &Report) -> Result<(), Failure> {
     let text = match path.extension().and_then(|extension| extension.to_str()) {
         Some("svg") => report.svg(),
         _ => report.html(),
     };
     std::fs::write(path, text)
-        .map_err(|error| Failure::system(format!("{}: {error}", path.display())))
-}
-
-fn create(path: &Path) -> Result<Writer, Failure> {
-    Writer::create(path, Side::Sent)
         .map_err(|error| Failure::system(format!("{}: {error}", path.display())))
 }
 
@@ -221,10 +210,6 @@ fn named<T: Copy>(text: &str, names: &[(&'static str, T)]) -> Result<T, String> 
 
 fn mix(text: &str) -> Result<Mix, String> {
     named(text, &Mix::ALL.map(|mix| (mix.name(), mix)))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a duration such as 5s or 1m30s".to_owned())
 }
 
 fn count(text: &str) -> Result<usize, String> {

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod exit;
 mod inspect;
+mod instrument;
 mod ledger;
 mod load;
 mod logs;

@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use crate::inspect::say;
+use crate::instrument::{duration, ledger as ledger_of, read};
 use crate::run::RuntimeArg;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -9,16 +10,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tailrace_bench::cpu;
-use tailrace_bench::ledger::{Side, Writer};
+use tailrace_bench::ledger::Side;
 use tailrace_bench::sink::script::Script;
 use tailrace_bench::sink::{Counts, Received, Settings, SignalCounts, Sink};
 use tailrace_codec::Signal;
-use tailrace_engine::config::parse_duration;
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::{choose, probe};
 
@@ -73,14 +73,17 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn sink(args: &SinkArgs) -> Result<(), Failure> {
     let address = address(&args.listen)?;
     let script = match &args.script {
-        Some(path) => read(path)?,
+        Some(path) => read(path, Script::read)?,
         None => Script::default(),
     };
+    let ledger = args.ledger.as_deref();
     let settings = Settings {
         cpu: args.cpu,
         script,
         late_after: args.late_after,
-        ledger: args.ledger.as_deref().map(create).transpose()?,
+        ledger: ledger
+            .map(|path| ledger_of(path, Side::Received))
+            .transpose()?,
         ..Settings::default()
     };
     let (kind, _) = choose(args.runtime.requested(), probe()).map_err(Failure::blocked)?;
@@ -273,20 +276,4 @@ fn address(text: &str) -> Result<Address, Failure> {
     let first: Option<SocketAddr> = addresses.next();
     let first = first.ok_or_else(|| Failure::usage(format!("--listen {text}: no address")))?;
     Ok(Address::Tcp(first))
-}
-
-fn read(path: &Path) -> Result<Script, Failure> {
-    let source = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::system(format!("{source}: {error}")))?;
-    Script::read(&text, &source).map_err(|faults| Failure::scenario(&faults))
-}
-
-fn create(path: &Path) -> Result<Writer, Failure> {
-    Writer::create(path, Side::Received)
-        .map_err(|error| Failure::system(format!("{}: {error}", path.display())))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a duration such as 5s or 1m30s".to_owned())
 }
