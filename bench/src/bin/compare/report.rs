@@ -4,17 +4,14 @@ use super::describe::Case;
 use super::run::Run;
 use serde::Serialize;
 use std::fmt::Write;
+use tailrace_bench::conditions::Conditions;
 use tailrace_bench::paired::{Ratio, median};
 
 /// One comparison.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    pub date: String,
-    pub commit: String,
-    pub machine: String,
-    pub kernel: String,
-    pub load_before: String,
-    pub load_after: String,
+    #[serde(flatten)]
+    pub conditions: Conditions,
     pub rounds: usize,
     pub seconds: f64,
     /// What the others are compared with.
@@ -106,17 +103,9 @@ impl Report {
         // Writing to a string does not fail.
         let _ = writeln!(
             page,
-            "{}, commit {}, {}, Linux {}. Load average before: {}; after: {}. {} rounds of {} s. \
-             Processor time is the device's alone, user and system; a ratio is the median of its \
-             rounds, with the middle 95 % of resampled medians.\n",
-            self.date,
-            self.commit,
-            self.machine,
-            self.kernel,
-            self.load_before,
-            self.load_after,
-            self.rounds,
-            self.seconds,
+            "{} {} rounds of {} s. Processor time is the device's alone, user and system; a ratio is \
+             the median of its rounds, with the middle 95 % of resampled medians.\n",
+            self.conditions, self.rounds, self.seconds,
         );
         for device in &self.devices {
             let Device {
@@ -182,7 +171,7 @@ impl Report {
              font-family='sans-serif' font-size='12'>\n<rect width='100%' height='100%' \
              fill='white'/>\n<text x='0' y='16' font-size='14'>spans per CPU-second of the \
              forwarder, {}</text>\n{body}</svg>\n",
-            self.date
+            self.conditions.date
         )
     }
 }

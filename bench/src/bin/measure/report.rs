@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
+use tailrace_bench::conditions::Conditions;
 
 /// One measured quantity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,13 +29,8 @@ pub struct Figure {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
     pub case: String,
-    pub date: String,
-    pub commit: String,
-    pub machine: String,
-    pub kernel: String,
-    /// How many others wanted the processors when it began and ended: `/proc/loadavg`.
-    pub load_before: String,
-    pub load_after: String,
+    #[serde(flatten)]
+    pub conditions: Conditions,
     pub figures: Vec<Figure>,
 }
 
@@ -82,26 +77,15 @@ impl Figure {
 
 impl Record {
     pub fn begin(case: &str) -> Self {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpuinfo
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or("unknown", |(_, model)| model);
-        let processors = cpuinfo.matches("processor\t").count();
         Self {
             case: case.into(),
-            date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-            commit: commit(),
-            machine: format!("{processors} processors, {model}"),
-            kernel: text("/proc/sys/kernel/osrelease"),
-            load_before: text("/proc/loadavg"),
-            load_after: String::new(),
+            conditions: Conditions::begin(),
             figures: Vec::new(),
         }
     }
 
     pub fn end(mut self, figures: Vec<Figure>) -> Self {
-        self.load_after = text("/proc/loadavg");
+        self.conditions.end();
         self.figures = figures;
         self
     }
@@ -155,19 +139,10 @@ fn overview(directory: &Path) -> io::Result<String> {
         };
         let record: Record = serde_json::from_str(&text)?;
         let about = crate::about(case);
-        let Record {
-            date,
-            commit,
-            machine,
-            kernel,
-            load_before,
-            load_after,
-            ..
-        } = &record;
         let _ = write!(
             page,
-            "\n## {case}\n\n{about}\n\n{date}, commit {commit}, {machine}, Linux {kernel}. Load \
-             average before: {load_before}; after: {load_after}.\n\n{}",
+            "\n## {case}\n\n{about}\n\n{}\n\n{}",
+            record.conditions,
             record.table()
         );
     }
@@ -198,29 +173,4 @@ fn short(value: f64) -> String {
         magnitude if magnitude >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
-}
-
-fn commit() -> String {
-    let commit = output("git", &["rev-parse", "--short", "HEAD"]);
-    let changes = output(
-        "git",
-        &["status", "--porcelain", "--", "engine", "codec", "tools"],
-    );
-    match changes.is_empty() {
-        true => commit,
-        false => format!("{commit} with changes"),
-    }
-}
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_default()
-}
-
-fn text(path: &str) -> String {
-    fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }
