@@ -24,8 +24,13 @@ demo *args:
 fuzz target *args="-- -max_total_time=60":
     cargo +nightly fuzz run {{target}} {{args}}
 
+# Stages of a request's way by themselves: `just bench scan` for those with this in their name.
 bench *args:
-    cargo bench -p tailrace-codec -p tailrace-bench {{args}}
+    cargo bench -p tailrace-bench --bench stages -- {{args}}
+
+# All of them, into the record.
+stages:
+    STAGES_RECORD={{justfile_directory()}}/bench/record/stages.md cargo bench -p tailrace-bench --bench stages
 
 # The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
 # and `just measure --record bench/record` for all of them.

@@ -22,13 +22,17 @@ mod rpc_status;
 mod shard;
 
 pub use control::{Listening, Options, Outcome, StartError};
+pub use pipeline::{Output, Pipeline};
 
 use config::Config;
+use config::limits::Limits;
 use control::{Command, Running};
 use runtime::{Blocked, RuntimeKind};
+use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use telemetry::Snapshot;
+use units::ShardId;
 
 /// A running engine. Dropped, it stops as if asked to, without being waited for.
 #[derive(Debug)]
@@ -91,7 +95,7 @@ impl Engine {
             ..
         } = self.0;
         let outcome = thread.join().unwrap_or_else(|_| Outcome::ShardDied {
-            shard: units::ShardId(0),
+            shard: ShardId(0),
             cause: "the control thread panicked".to_owned(),
         });
         if matches!(outcome, Outcome::Stopped { .. }) {
@@ -107,4 +111,19 @@ impl Engine {
         }
         outcome
     }
+}
+
+/// What decides in each of a configuration's shards, without threads, sockets or a clock: for who
+/// performs the outputs, in a simulation or a bench.
+///
+/// `seed` makes the jitter of backoffs; the same seed and the same events give the same outputs.
+pub fn pipelines(config: &Config, limits: &Limits, seed: u64) -> Vec<Pipeline> {
+    let assembly = assembly::assemble(config, limits.shards as usize, &limits.shard);
+    let shards = (0..).map(ShardId).zip(assembly.pipelines);
+    shards
+        .map(|(shard, settings)| {
+            let seed = seed ^ u64::from(shard.0);
+            Pipeline::new(Rc::new(settings), shard, seed)
+        })
+        .collect()
 }

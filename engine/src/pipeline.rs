@@ -307,8 +307,8 @@ impl Pipeline {
         counters
     }
 
-    /// The credit that connections, open requests and stored payloads account for.
-    #[cfg(test)]
+    /// The credit that connections, open requests and stored payloads account for: what
+    /// [`counters`](Self::counters) has as `buffered_bytes`, added up by its holders.
     pub fn owed(&self) -> u64 {
         let windows = self.incoming.iter().map(|(_, incoming)| incoming.reserved);
         windows.sum::<u64>() + self.requests.reserved() + self.store.charged()

@@ -32,7 +32,11 @@ fn writers_are_started_for_what_writes(runtime: Runtime) {
         expected.resize(expected.len() + writers, "tailrace-writer");
         // A thread gives itself its name, some time after it was started.
         let named = until_or(|| (forwarder.threads() == expected).then_some(()));
-        assert!(named.is_some(), "{:?} for {expected:?}", forwarder.threads());
+        assert!(
+            named.is_some(),
+            "{:?} for {expected:?}",
+            forwarder.threads()
+        );
         forwarder.stop();
     }
 }

@@ -81,7 +81,6 @@ impl Store {
     }
 
     /// The credit of all payloads.
-    #[cfg(test)]
     pub fn charged(&self) -> u64 {
         let entries = self.entries.iter();
         entries.map(|(_, entry)| entry.payload.charged).sum()

@@ -42,7 +42,6 @@ impl Requests {
     }
 
     /// The credit of all that are open.
-    #[cfg(test)]
     pub fn reserved(&self) -> u64 {
         self.open.values().map(|request| request.reserved).sum()
     }
