@@ -32,6 +32,7 @@ fn varints(bench: &mut Bench) {
         name: "varints_1_to_10_bytes".into(),
         bytes: encoded.len(),
         items: values.len(),
+        requests: 1,
     };
     let (mut out, mut prost_out) = (Vec::new(), Vec::new());
     bench

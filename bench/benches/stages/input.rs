@@ -43,6 +43,7 @@ impl Request {
             name: name.to_owned(),
             bytes: self.bytes.len(),
             items: self.items,
+            requests: 1,
         }
     }
 

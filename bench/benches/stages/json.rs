@@ -33,6 +33,7 @@ fn of<M: Message + Default + Serialize + DeserializeOwned>(
         name: name.to_owned(),
         bytes: text.bytes.len(),
         items: SPANS,
+        requests: 1,
     };
     // Buffers are used again, as the forwarder does.
     let (mut decoded, mut encoded) = (Vec::new(), Vec::new());

@@ -50,15 +50,21 @@ impl Stages<'_> {
         let input = Input {
             bytes: one.bytes * self.requests,
             items: one.items * self.requests,
+            requests: self.requests,
             ..one
         };
         let message = setup.message(&self.request.sliced);
         let mut world = World::new(setup);
         let mut given = self.request.given();
         given.add_rope(&message);
-        self.bench
-            .stages(input, given)
-            .stage(name, || world.carry(&message, self.requests));
+        self.bench.stages(input, given).stage_of(
+            name,
+            || {
+                let messages = vec![message.clone(); self.requests];
+                (messages, Vec::with_capacity(self.requests * setup.lanes))
+            },
+            |(messages, sent)| world.carry(messages, sent),
+        );
         world.check(self.request.items);
     }
 }

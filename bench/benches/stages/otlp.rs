@@ -125,6 +125,7 @@ fn merges(bench: &mut Bench, request: &Request) {
     let input = Input {
         bytes: MERGED * one.bytes,
         items: MERGED * one.items,
+        requests: MERGED,
         ..one
     };
     let make = || vec![request.sliced.clone(); MERGED];

@@ -19,6 +19,7 @@ pub fn stages(bench: &mut Bench) {
         name: name.to_owned(),
         bytes: values * size_of::<Value>(),
         items: values,
+        requests: 1,
     };
     let (producer, consumer) = ring::<Value>(SLOTS);
     let (sender, receiver) = sync_channel::<Value>(SLOTS);

@@ -14,14 +14,14 @@ const ABOUT: &str = "\
 
 Made by `just stages`, which runs `bench/benches/stages`. Wall time of one thread, the median of
 criterion's samples. A line that begins with `~` does the work of the line above it by other means,
-and `x` is how many times as long it takes. Allocations and their bytes are those of one call once
-everything that is reused has grown; growing counts as allocating the new size. Copied bytes are those
-of what the call gives back that do not lie in the buffers it was given: copies, conversions, new
-headers and lengths.
+and `x` is how many times as long it takes. Allocations, their bytes and copied bytes are those of
+one request once everything that is reused has grown; growing counts as allocating the new size. Copied
+bytes are those of what the stage gives back that do not lie in the buffers it was given: copies,
+conversions, new headers and lengths.
 ";
 
 const HEAD: &str = "\
-| input | stage | us | GB/s | ns an item | x | allocations | allocated bytes | copied bytes |
+| input | stage | us a request | GB/s | ns an item | x | allocations | allocated bytes | copied bytes |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -108,14 +108,30 @@ fn line(lines: &mut String, row: &Row, ns: f64, above: Option<f64>) {
         Some(max) => format!(" (<= {max}: missed)"),
         None => String::new(),
     };
-    let (us, gb) = (figure(ns / 1000.0), figure(input.bytes as f64 / ns));
+    let requests = input.requests as f64;
+    let count = |total: u64| counted(total as f64 / requests);
+    let (us, gb) = (
+        figure(ns / 1000.0 / requests),
+        figure(input.bytes as f64 / ns),
+    );
     let item_ns = figure(item_ns);
     // What a string is written to never fails.
     let _ = writeln!(
         lines,
-        "| {} | {other}{stage} | {us} | {gb} | {item_ns}{bound} | {ratio} | {} | {} | {copied_bytes} |",
-        input.name, allocations.calls, allocations.bytes
+        "| {} | {other}{stage} | {us} | {gb} | {item_ns}{bound} | {ratio} | {} | {} | {} |",
+        input.name,
+        count(allocations.calls),
+        count(allocations.bytes),
+        count(*copied_bytes),
     );
+}
+
+/// Whole, but for what happens less than ten times a request.
+fn counted(value: f64) -> String {
+    match value {
+        _ if value.fract() == 0.0 || value >= 10.0 => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 /// Three digits that count.

@@ -1,6 +1,5 @@
 //! Around a pipeline: a sender's connection, and destinations that take everything at once.
 
-use crate::product::Product;
 use bytes::Bytes;
 use http::{Request, request};
 use std::fmt::Write;
@@ -20,18 +19,9 @@ use tailrace_engine::{Output, Pipeline};
 /// A configuration, and how requests come to it.
 pub struct Setup {
     exporter: &'static str,
-    lanes: usize,
+    pub lanes: usize,
     gzip_in: bool,
     gzip_out: bool,
-}
-
-/// The bodies that went out in one call.
-pub struct Sent(Vec<Rope>);
-
-impl Product for Sent {
-    fn each(&self, see: &mut dyn FnMut(&[u8])) {
-        self.0.each(see);
-    }
 }
 
 pub struct World {
@@ -141,14 +131,14 @@ impl World {
         }
     }
 
-    /// So many requests of one message come in; every one is delivered before this returns.
-    pub fn carry(&mut self, message: &Rope, requests: usize) -> Sent {
+    /// These requests come in; every one is delivered before this returns the bodies that went out,
+    /// in `sent`, which has room for them.
+    pub fn carry(&mut self, messages: Vec<Rope>, mut sent: Vec<Rope>) -> Vec<Rope> {
         self.now.0 += 1_000_000;
-        for _ in 0..requests {
+        self.requests += messages.len() as u64;
+        for message in messages {
             self.receive(message);
         }
-        self.requests += requests as u64;
-        let mut sent = Vec::with_capacity(requests * self.lanes);
         self.turn(&mut sent);
         // The rest that fills no batch goes out when its time has come.
         while !self.pipeline.is_idle() {
@@ -157,10 +147,10 @@ impl World {
             self.pipeline.handle_timeout(self.now);
             self.turn(&mut sent);
         }
-        Sent(sent)
+        sent
     }
 
-    fn receive(&mut self, message: &Rope) {
+    fn receive(&mut self, message: Rope) {
         let head = RequestHead {
             listener: ListenerId(0),
             connection: self.incoming,
@@ -173,7 +163,7 @@ impl World {
         let credit = self.pipeline.handle_reserve(request, bytes, self.now);
         assert!(matches!(credit, Credit::Granted), "refused for its length");
         let body = Body {
-            message: message.clone(),
+            message,
             compressed: self.gzip_in,
         };
         match self.pipeline.handle_complete(request, body, self.now) {
