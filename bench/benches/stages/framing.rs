@@ -12,24 +12,22 @@ use tailrace_codec::{Rope, Signal, varint};
 const VALUES: u64 = 1024;
 
 pub fn stages(bench: &mut Bench) {
-    varints(bench);
+    // Tags and most lengths; and of each length as often as of any other.
+    let short = (0..VALUES).map(|n| (n * n * 7) % 300).collect();
+    let any = (0..VALUES).map(|n| u64::MAX >> (n * n * 7 % 64)).collect();
+    varints(bench, "varints_1_to_2_bytes", short);
+    varints(bench, "varints_1_to_10_bytes", any);
     fields(bench);
 }
 
-/// Of each length as often as of any other: one to ten bytes.
-fn values() -> Vec<u64> {
-    (0..VALUES).map(|n| u64::MAX >> (n * 7 % 64)).collect()
-}
-
-fn varints(bench: &mut Bench) {
-    let values = values();
+fn varints(bench: &mut Bench, name: &str, values: Vec<u64>) {
     let mut encoded = Vec::new();
     values
         .iter()
         .for_each(|value| varint::write(*value, &mut encoded));
     let rope = Rope::from(encoded.clone());
     let input = Input {
-        name: "varints_1_to_10_bytes".into(),
+        name: name.to_owned(),
         bytes: encoded.len(),
         items: values.len(),
         requests: 1,
