@@ -22,11 +22,13 @@
 mod chunks;
 mod compressor;
 mod decompressor;
+mod flate;
 mod lz4;
 mod snappy;
 
 pub use compressor::{CompressError, Compressor};
 pub use decompressor::{Decompressor, InflateError, MEMBERS_MAX, WINDOW_LOG_MAX};
+pub use flate::WHOLE_MAX;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,7 +113,7 @@ impl Encoding {
 pub struct Level(Option<u8>);
 
 impl Level {
-    /// What each format's own library takes: 6 for gzip and deflate, 3 for zstd.
+    /// 4 for gzip and deflate (a body over 4 MiB: 6), 3 for zstd.
     pub const DEFAULT: Self = Self(None);
 
     /// The level `number` of an encoding; `None` where the encoding has no such level.
@@ -130,12 +132,6 @@ impl Level {
             Err(_) if number == -1 => Some(Self::DEFAULT),
             _ => None,
         }
-    }
-
-    fn flate(self) -> flate2::Compression {
-        self.0.map_or_else(flate2::Compression::default, |level| {
-            flate2::Compression::new(u32::from(level.min(9)))
-        })
     }
 
     fn zstd(self) -> i32 {
@@ -179,7 +175,7 @@ mod tests {
     #[test]
     fn levels_are_those_the_encoding_has() {
         assert_eq!(Level::new(Encoding::Gzip, -1), Some(Level::DEFAULT));
-        assert_eq!(Level::new(Encoding::Gzip, 9).unwrap().flate().level(), 9);
+        assert_eq!(Level::new(Encoding::Gzip, 9).unwrap().zlib().level(), 9);
         assert_eq!(Level::new(Encoding::Gzip, 10), None);
         assert_eq!(Level::new(Encoding::Gzip, -2), None);
         assert_eq!(Level::new(Encoding::Zstd, 22).unwrap().zstd(), 19);

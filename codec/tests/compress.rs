@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::io::{Read, Write};
 use tailrace_codec::Rope;
 use tailrace_codec::compress::{
-    Compressor, Decompressor, Encoding, InflateError, Level, MEMBERS_MAX, WINDOW_LOG_MAX,
+    Compressor, Decompressor, Encoding, InflateError, Level, MEMBERS_MAX, WHOLE_MAX, WINDOW_LOG_MAX,
 };
 
 const COMPRESSING: [Encoding; 7] = [
@@ -226,6 +226,73 @@ fn members_and_frames_are_read_to_the_last() {
     zlib.extend(their_compressed(Encoding::Zlib, b"two"));
     let error = inflate(Encoding::Zlib, &zlib, 100).unwrap_err();
     assert_eq!(error, InflateError::Corrupt { offset });
+}
+
+#[test]
+fn a_member_like_the_first_is_not_lost() {
+    // Its trailer says of the first what it says of itself.
+    let twice = their_compressed(Encoding::Gzip, b"the same, ").repeat(2);
+    assert_eq!(
+        inflate(Encoding::Gzip, &twice, 20).unwrap(),
+        &b"the same, the same, "[..]
+    );
+}
+
+#[test]
+fn bodies_about_as_long_as_one_piece_may_be_are_read_back() {
+    let mut random = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random.to_le_bytes()
+    });
+    let noise: Vec<u8> = noise.take(WHOLE_MAX / 8 + 1).flatten().collect();
+    let text: Vec<u8> = b"span ".repeat(WHOLE_MAX / 5 + 2);
+    let (mut compressor, mut decompressor) = (Compressor::new(), Decompressor::new());
+    for plain in [noise, text] {
+        for length in [WHOLE_MAX - 1, WHOLE_MAX, WHOLE_MAX + 1] {
+            let plain = &plain[..length];
+            let rope = cut(plain, &[1000, WHOLE_MAX / 2]);
+            for encoding in [Encoding::Gzip, Encoding::Deflate] {
+                let compressed = compressor
+                    .compress(encoding, Level::DEFAULT, &rope)
+                    .unwrap();
+                assert_eq!(their_plain(encoding, &compressed.to_bytes()), plain);
+                let read = decompressor.inflate(encoding, &compressed, length, |_| true);
+                assert_eq!(read.unwrap().to_bytes(), plain);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_false_trailer_is_an_error_and_takes_no_more_than_can_be_true() {
+    let plain = vec![7; 5000];
+    let compressed = their_compressed(Encoding::Gzip, &plain);
+    let trailer = compressed.len() - 4;
+    for claim in [0, 1, 4999, 5001, 1 << 20, u32::MAX] {
+        let mut false_claim = compressed.clone();
+        false_claim[trailer..].copy_from_slice(&claim.to_le_bytes());
+        let mut reserved = 0;
+        let result = Decompressor::new().inflate(
+            Encoding::Gzip,
+            &Rope::from(Bytes::from(false_claim)),
+            1 << 20,
+            |bytes| {
+                reserved += bytes;
+                true
+            },
+        );
+        assert!(
+            matches!(result, Err(InflateError::Corrupt { .. })),
+            "{claim}: {result:?}"
+        );
+        assert!(
+            reserved < compressed.len() * 1100,
+            "{claim} took {reserved}"
+        );
+    }
 }
 
 #[test]

@@ -37,6 +37,13 @@ impl Chunks {
         &mut self.open
     }
 
+    /// A buffer of `length` bytes, zeroed. What is cut off it is given back.
+    pub(super) fn whole(&mut self, length: usize) -> &mut Vec<u8> {
+        self.open(length);
+        self.open.resize(length, 0);
+        &mut self.open
+    }
+
     /// Everything written. The last buffer gives back what it did not use.
     /// COPY: of that buffer, where the allocator cannot shrink in place.
     pub(super) fn finish(mut self) -> Rope {
@@ -99,9 +106,18 @@ impl<R: FnMut(usize) -> bool> Capped<R> {
         if length > self.cap {
             return Err(InflateError::TooLarge { cap: self.cap });
         }
-        self.open(length)?;
-        self.chunks.open.resize(length, 0);
-        Ok(&mut self.chunks.open)
+        self.reserve(length)?;
+        Ok(self.chunks.whole(length))
+    }
+
+    /// Forgets the buffer that [`Self::whole`] gave.
+    pub(super) fn discard(&mut self) {
+        self.chunks.open = Vec::new();
+    }
+
+    /// How many bytes may come out.
+    pub(super) const fn cap(&self) -> usize {
+        self.cap
     }
 
     pub(super) fn finish(self) -> Result<Rope, InflateError> {
@@ -113,11 +129,17 @@ impl<R: FnMut(usize) -> bool> Capped<R> {
     }
 
     fn open(&mut self, size: usize) -> Result<(), InflateError> {
-        if !(self.reserve)(size) {
-            return Err(InflateError::Refused);
-        }
+        self.reserve(size)?;
         self.chunks.open(size);
         Ok(())
+    }
+
+    fn reserve(&mut self, size: usize) -> Result<(), InflateError> {
+        if (self.reserve)(size) {
+            Ok(())
+        } else {
+            Err(InflateError::Refused)
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Encoders.
 
 use super::chunks::Chunks;
+use super::flate::{self, Format};
 use super::{Encoding, Level, lz4, snappy};
 use crate::Rope;
-use flate2::{Compress, FlushCompress, Status};
 use std::fmt;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, ResetDirective};
@@ -19,13 +19,12 @@ pub enum CompressError {
 
 /// Compresses bodies, one at a time, with contexts made on first use and kept.
 ///
-/// Memory: 300 KiB for each of gzip and deflate, 1 to 80 MiB for zstd by its level (1.3 MiB at
-/// the default), 32 KiB for snappy; framed snappy takes 140 KiB and LZ4
-/// 1 MiB for the time of a body.
+/// Memory: 660 KiB for gzip and deflate, 1 to 80 MiB for zstd by its level (1.3 MiB at the
+/// default), 32 KiB for snappy. For the time of a body: gzip and deflate its length and half of it
+/// again, up to 6 MiB; framed snappy 140 KiB; LZ4 1 MiB.
 #[derive(Default)]
 pub struct Compressor {
-    gzip: Option<(Level, Compress)>,
-    zlib: Option<(Level, Compress)>,
+    flate: Option<flate::Encoder>,
     zstd: Option<CCtx<'static>>,
     snappy: Option<snap::raw::Encoder>,
 }
@@ -56,12 +55,18 @@ impl Compressor {
                 });
             }
             Encoding::Gzip => {
-                let make = || Compress::new_gzip(level.flate(), 15);
-                compress_flate(at_level(&mut self.gzip, level, make), input, &mut out)?;
+                flate::Encoder::at_level(&mut self.flate, level).compress(
+                    Format::Gzip,
+                    input,
+                    &mut out,
+                )?;
             }
             Encoding::Deflate | Encoding::Zlib => {
-                let make = || Compress::new(level.flate(), true);
-                compress_flate(at_level(&mut self.zlib, level, make), input, &mut out)?;
+                flate::Encoder::at_level(&mut self.flate, level).compress(
+                    Format::Zlib,
+                    input,
+                    &mut out,
+                )?;
             }
             Encoding::Zstd => {
                 let context = self.zstd.get_or_insert_with(CCtx::create);
@@ -73,48 +78,6 @@ impl Compressor {
         }
         Ok(out.finish())
     }
-}
-
-/// The context kept in `slot`, remade if it is of another level.
-fn at_level(
-    slot: &mut Option<(Level, Compress)>,
-    level: Level,
-    make: impl FnOnce() -> Compress,
-) -> &mut Compress {
-    if slot.as_ref().is_some_and(|(made, _)| *made != level) {
-        *slot = None;
-    }
-    &mut slot.get_or_insert_with(|| (level, make())).1
-}
-
-fn compress_flate(
-    encoder: &mut Compress,
-    input: &Rope,
-    out: &mut Chunks,
-) -> Result<(), CompressError> {
-    encoder.reset();
-    for slice in input.slices() {
-        let mut rest = &slice[..];
-        while !rest.is_empty() {
-            let before = encoder.total_in();
-            flate_step(encoder, rest, out, FlushCompress::None)?;
-            // Within one slice: the difference fits.
-            rest = &rest[(encoder.total_in() - before) as usize..];
-        }
-    }
-    while flate_step(encoder, &[], out, FlushCompress::Finish)? != Status::StreamEnd {}
-    Ok(())
-}
-
-fn flate_step(
-    encoder: &mut Compress,
-    input: &[u8],
-    out: &mut Chunks,
-    flush: FlushCompress,
-) -> Result<Status, CompressError> {
-    encoder
-        .compress_vec(input, out.room(), flush)
-        .map_err(|_| CompressError::OutOfMemory)
 }
 
 fn compress_zstd(

@@ -1,6 +1,7 @@
 //! Decoders: capped, credited, and reading slice by slice.
 
 use super::chunks::Capped;
+use super::flate::GzipDecoder;
 use super::{Encoding, lz4, snappy};
 use crate::Rope;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -41,7 +42,7 @@ pub enum InflateError {
 #[derive(Default)]
 pub struct Decompressor {
     zlib: Option<Decompress>,
-    gzip: Option<Decompress>,
+    gzip: Option<GzipDecoder>,
     zstd: Option<DCtx<'static>>,
     snappy: snap::raw::Decoder,
 }
@@ -71,8 +72,8 @@ impl Decompressor {
             Encoding::Identity if input.len() > cap => return Err(InflateError::TooLarge { cap }),
             Encoding::Identity => return Ok(input.clone()),
             Encoding::Gzip => {
-                let decoder = self.gzip.get_or_insert_with(|| Decompress::new_gzip(15));
-                inflate_members(decoder, MEMBERS_MAX, input, &mut out)?;
+                let decoder = self.gzip.get_or_insert_with(GzipDecoder::new);
+                decoder.inflate(input, &mut out)?;
             }
             Encoding::Deflate | Encoding::Zlib => {
                 let decoder = self.zlib.get_or_insert_with(|| Decompress::new(true));
@@ -93,7 +94,7 @@ impl Decompressor {
 }
 
 /// Decompresses a stream of at most `members_max` members, all of the input.
-fn inflate_members<R: FnMut(usize) -> bool>(
+pub(super) fn inflate_members<R: FnMut(usize) -> bool>(
     decoder: &mut Decompress,
     members_max: usize,
     input: &Rope,

@@ -64,7 +64,7 @@ fn what_does_not_fit_is_a_fault() {
     assert_eq!(
         fault.to_string(),
         "the memory limit leaves 19 MiB where 4 shards and 2 exporter instances need at least \
-         27.9 MiB; raise the limit or lower service.tailrace.shards"
+         29.3 MiB; raise the limit or lower service.tailrace.shards"
     );
     assert!(Limits::plan(&config, 1, MACHINE).is_ok());
 }
