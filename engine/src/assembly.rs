@@ -116,7 +116,7 @@ fn lane_settings(
             // Nothing fits a queue of none, and an empty one takes a request of any size.
             max: division.part(id, lane.queue.size).max(1),
             bytes_max: limits.lane.0,
-            block_on_overflow: lane.queue.block_on_overflow,
+            overflow: lane.queue.overflow,
         },
         batching,
         partitions: lane

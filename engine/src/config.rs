@@ -47,7 +47,7 @@ pub use exporter::{
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Effect, Key, Shape};
-pub use lane::{BatchConfig, LaneConfig, QueueConfig, RetryConfig, Sizer};
+pub use lane::{BatchConfig, LaneConfig, Overflow, QueueConfig, RetryConfig, Sizer};
 pub use listener::{
     CorsConfig, HttpListenerConfig, ListenAddress, ListenerConfig, ListenerProtocol, ListenerTimes,
     ServerKeepalive, SignalPaths,

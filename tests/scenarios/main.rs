@@ -20,6 +20,7 @@ mod metrics_and_health;
 mod partial_success;
 mod peers;
 mod poison_item;
+mod queue_full_drops;
 mod queue_full_refuses;
 mod refusals;
 mod retry_after;

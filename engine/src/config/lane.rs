@@ -29,6 +29,26 @@ pub enum Sizer {
     Bytes,
 }
 
+/// What becomes of a request that a full queue has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Overflow {
+    /// The sender is refused with a retryable status, and no other exporter takes the request.
+    Reject,
+    /// The sender waits.
+    Block,
+    /// The request is dropped here; other exporters take it, and the sender is not held up.
+    DropNewest,
+    /// What waits longest is dropped to make room for it.
+    DropOldest,
+}
+
+impl Overflow {
+    /// Whether a full queue gives up items of its own instead of turning to the sender.
+    pub const fn drops(self) -> bool {
+        matches!(self, Self::DropNewest | Self::DropOldest)
+    }
+}
+
 /// The Collector's `sending_queue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueConfig {
@@ -36,8 +56,7 @@ pub struct QueueConfig {
     /// `u64::MAX` where the queue is disabled: then senders wait, and memory alone bounds them.
     pub size: u64,
     pub sizer: Sizer,
-    /// A full queue holds senders back; else it refuses them with a retryable status.
-    pub block_on_overflow: bool,
+    pub overflow: Overflow,
     /// Senders are answered after delivery. Also true where the queue is disabled, unless every
     /// pipeline to it has a `batch` processor, which answers at once in the Collector too.
     pub wait_for_result: bool,

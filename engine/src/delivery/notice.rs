@@ -29,6 +29,8 @@ pub enum What {
     Unsent,
     /// The bytes could not be made into what the destination takes.
     Unfit,
+    /// The queue was full, and its overflow policy dropped something.
+    Overflow,
 }
 
 /// Says which notices of one lane are told.
@@ -72,6 +74,9 @@ impl fmt::Display for What {
             Self::Answered(verdict) => verdict.fmt(f),
             Self::Unsent => f.write_str("could not be sent: nobody took it"),
             Self::Unfit => f.write_str("a batch cannot be put into the destination's format"),
+            Self::Overflow => {
+                f.write_str("the queue is full: items were dropped, as `overflow` says")
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub use settle::{Conclusion, Context};
 pub use slots::BatchId;
 
 use crate::batch::{Batching, OpenBatches, Part, SealCause, Sealed, Size, Sizer};
+use crate::config::Overflow;
 use crate::delivery::Limits;
 use crate::flow::BackoffRule;
 use crate::memory::{PayloadId, Store};
@@ -59,8 +60,7 @@ pub struct QueueLimit {
     pub max: u64,
     /// The lane's share of the shard's memory, whatever the measure.
     pub bytes_max: u64,
-    /// A full queue holds the sender back instead of refusing.
-    pub block_on_overflow: bool,
+    pub overflow: Overflow,
 }
 
 /// One part has come to its end; the payload may be let go.
@@ -156,13 +156,40 @@ impl Lane {
         fits || self.held.requests == 0
     }
 
-    /// Takes a part in. The caller has asked [`has_room`](Self::has_room) of every lane first, and
-    /// holds the payload for this lane.
+    /// Whether a payload of this size may be admitted: there is room, or the lane drops for it.
+    pub fn takes(&self, size: Size) -> bool {
+        self.has_room(size) || self.settings.queue.overflow.drops()
+    }
+
+    /// Takes a part in, or drops what its overflow policy says. The caller has asked
+    /// [`takes`](Self::takes) of every lane first, and holds the payload for this lane.
     pub fn admit(&mut self, part: Part) {
+        let drops = self.settings.queue.overflow.drops();
+        let fits = !drops || self.has_room(part.size) || self.make_room(part.size);
         self.held += part.size;
         self.counters.admitted += part.size.items;
-        self.counters.waiting += part.size.items;
-        self.waiting.push_back(part);
+        if fits {
+            self.counters.waiting += part.size.items;
+            self.waiting.push_back(part);
+        } else {
+            self.overflow(&part);
+        }
+    }
+
+    /// Drops what waits longest until `size` has room. `false`: the policy is another, or what is
+    /// in batches takes all the room; they are not taken apart.
+    fn make_room(&mut self, size: Size) -> bool {
+        if self.settings.queue.overflow != Overflow::DropOldest {
+            return false;
+        }
+        while !self.has_room(size) {
+            let Some(oldest) = self.waiting.pop_front() else {
+                return false;
+            };
+            self.counters.waiting -= oldest.size.items;
+            self.overflow(&oldest);
+        }
+        true
     }
 
     /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.

@@ -3,6 +3,8 @@
 use super::reading::Message;
 use super::{Incoming, Output, Pipeline, Request};
 use crate::batch::{Part, Size};
+use crate::config::Overflow;
+use crate::delivery::What;
 use crate::egress::lane::{Lane, Outcome};
 use crate::exchange::{Admission, Body, Credit as Answer, Reply, RequestHead, Terms, Windows};
 use crate::ingress::{self, Ingress, Refusal};
@@ -269,6 +271,7 @@ impl Pipeline {
             self.store.set_waiter(payload, id);
             self.requests[id].payload = Some(payload);
         }
+        self.drop_overflow(listener, message.signal, now);
         // The hold of `insert` was this function's.
         self.release(payload, false, now);
         if awaited {
@@ -278,7 +281,19 @@ impl Pipeline {
         }
     }
 
-    /// The refusal of the first lane on the route without room for `size`.
+    /// Lets go of what lanes have dropped for a payload, or of it. The room was the payload's, so
+    /// nobody who waits is let in.
+    fn drop_overflow(&mut self, listener: usize, signal: Signal, now: Instant) {
+        for at in 0..self.settings.listeners[listener].route(signal).len() {
+            let lane = self.settings.listeners[listener].route(signal)[at];
+            let overflow = self.lanes[lane.index()].settings().queue.overflow;
+            if overflow.drops() && self.let_go(lane.index(), now) {
+                self.tell(lane, now, || What::Overflow);
+            }
+        }
+    }
+
+    /// The refusal of the first lane on the route that does not take `size`.
     fn full(
         &self,
         listener: ListenerId,
@@ -288,7 +303,7 @@ impl Pipeline {
     ) -> Option<Refusal> {
         let route = self.settings.listeners[listener.index()].route(signal);
         let lane = route.iter().map(|lane| &self.lanes[lane.index()]);
-        let full = lane.clone().find(|lane| !lane.has_room(size))?;
+        let full = lane.clone().find(|lane| !lane.takes(size))?;
         Some(self.full_lane(full, now))
     }
 
@@ -303,8 +318,8 @@ impl Pipeline {
     ) -> Option<Refusal> {
         let route = self.settings.listeners[listener.index()].route(signal);
         let lanes = route.iter().map(|lane| &self.lanes[lane.index()]);
-        let mut refusing = lanes.filter(|lane| !lane.settings().queue.block_on_overflow);
-        let full = refusing.find(|lane| !lane.has_room(least))?;
+        let rejects = |lane: &&Lane| lane.settings().queue.overflow == Overflow::Reject;
+        let full = lanes.filter(rejects).find(|lane| !lane.takes(least))?;
         Some(self.full_lane(full, now))
     }
 
@@ -314,17 +329,18 @@ impl Pipeline {
         }
     }
 
+    /// Whether a sender waits for room: where no lane on the route would refuse it.
     fn blocks(&self, listener: ListenerId, signal: Signal) -> bool {
         let route = self.settings.listeners[listener.index()].route(signal);
         route
             .iter()
-            .all(|lane| self.lanes[lane.index()].settings().queue.block_on_overflow)
+            .all(|lane| self.lanes[lane.index()].settings().queue.overflow != Overflow::Reject)
     }
 
     fn count_enqueue_failed(&mut self, listener: ListenerId, signal: Signal, size: Size) {
         for lane in self.settings.listeners[listener.index()].route(signal) {
             let lane = &mut self.lanes[lane.index()];
-            if !lane.has_room(size) {
+            if !lane.takes(size) {
                 lane.count_enqueue_failed(size.items);
             }
         }

@@ -339,6 +339,10 @@ impl Pipeline {
         if is_plain {
             return;
         }
+        self.tell(lane, now, what);
+    }
+
+    pub(super) fn tell(&mut self, lane: LaneId, now: Instant, what: impl FnOnce() -> What) {
         if let Some(notice) = self.notices[lane.index()].tell(now, what) {
             self.outputs.push_back(Output::Notice { lane, notice });
         }
@@ -346,18 +350,23 @@ impl Pipeline {
 
     /// Lets go of the parts of a lane that have ended, and answers who waited for them.
     pub(super) fn settle(&mut self, index: usize, now: Instant) {
+        if self.let_go(index, now) && !self.blocked.is_empty() {
+            self.let_in(lane_id(index), now);
+        }
+    }
+
+    /// Lets go of the parts of a lane that have ended. Whether there were any.
+    pub(super) fn let_go(&mut self, index: usize, now: Instant) -> bool {
         let awaited = self.lanes[index].settings().waits;
-        let mut has_room = false;
+        let mut ended = false;
         while let Some(settlement) = self.lanes[index].poll_settled() {
             if awaited {
                 self.note(settlement.payload, settlement.outcome);
             }
             self.release(settlement.payload, awaited, now);
-            has_room = true;
+            ended = true;
         }
-        if has_room && !self.blocked.is_empty() {
-            self.let_in(lane_id(index), now);
-        }
+        ended
     }
 
     /// Takes one holder from a payload, which goes with its last.

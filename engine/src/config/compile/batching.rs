@@ -4,7 +4,7 @@ use super::graph::Way;
 use crate::config::field::Reader;
 use crate::config::raw::processors::BatchProcessor;
 use crate::config::raw::shared::{Queue, QueueBatch};
-use crate::config::{BatchConfig, Sizer};
+use crate::config::{BatchConfig, Overflow, Sizer};
 use http::HeaderName;
 use std::time::Duration;
 
@@ -162,6 +162,13 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
     }
     if queue.queue_size == 0 {
         reader.rule("queue_size", "`queue_size` must be positive");
+    }
+    let other = queue.overflow.0.filter(|&asked| asked != Overflow::Block);
+    if queue.block_on_overflow && other.is_some() {
+        reader.rule(
+            "overflow",
+            "`block_on_overflow: true` asks for `block`; remove one of the two",
+        );
     }
     let Some(batch) = &queue.batch.0 else { return };
     let rule = exporter(batch, queue);

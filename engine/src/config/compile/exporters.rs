@@ -14,8 +14,8 @@ use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, 
 use crate::config::types::Endpoint;
 use crate::config::{
     ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
-    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, QueueConfig, RetryConfig, Secret,
-    Sizer,
+    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow, QueueConfig,
+    RetryConfig, Secret, Sizer,
 };
 use http::HeaderName;
 use std::time::Duration;
@@ -100,18 +100,27 @@ fn queue_config(queue: Option<&Queue>, behind_batch: bool) -> QueueConfig {
         Some(queue) => QueueConfig {
             size: queue.queue_size,
             sizer: queue.sizer,
-            block_on_overflow: queue.block_on_overflow,
+            overflow: overflow(queue),
             wait_for_result: queue.wait_for_result,
             num_consumers: queue.num_consumers,
         },
         None => QueueConfig {
             size: u64::MAX,
             sizer: Sizer::Requests,
-            block_on_overflow: false,
+            overflow: Overflow::Reject,
             wait_for_result: !behind_batch,
             num_consumers: u32::MAX,
         },
     }
+}
+
+fn overflow(queue: &Queue) -> Overflow {
+    let inherited = if queue.block_on_overflow {
+        Overflow::Block
+    } else {
+        Overflow::Reject
+    };
+    queue.overflow.0.unwrap_or(inherited)
 }
 
 /// For exporters that have nothing to try again.

@@ -2,7 +2,7 @@
 
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional};
-use crate::config::{Balancer, HttpVersion, Sizer};
+use crate::config::{Balancer, HttpVersion, Overflow, Sizer};
 use std::time::Duration;
 
 section! {
@@ -125,6 +125,11 @@ section! {
         sizer: Sizer = "requests",
         /// True: a full queue makes senders wait. False: it refuses them with a retryable status.
         block_on_overflow: bool = "false",
+        /// What a full queue does: `reject`, `block`, `drop_newest` or `drop_oldest`. The last two
+        /// isolate: the other exporters take the request and its sender is answered with success,
+        /// while this exporter counts what it dropped. Left out: as `block_on_overflow` says.
+        /// tailrace's own key.
+        overflow: Optional<Overflow> = "~",
         /// Senders are answered after delivery. Holds also where a `batch` processor stands before
         /// the exporter, which in the Collector answers at once.
         wait_for_result: bool = "false",
@@ -328,6 +333,13 @@ pub(in crate::config) enum Transport {
 choice!(Transport { "tcp" => Self::Tcp, "tcp4" => Self::Tcp, "tcp6" => Self::Tcp, "unix" => Self::Unix });
 
 choice!(Sizer { "requests" => Self::Requests, "items" => Self::Items, "bytes" => Self::Bytes });
+
+choice!(Overflow {
+    "reject" => Self::Reject,
+    "block" => Self::Block,
+    "drop_newest" => Self::DropNewest,
+    "drop_oldest" => Self::DropOldest,
+});
 
 choice!(Balancer { "round_robin" => Self::RoundRobin, "pick_first" => Self::PickFirst, "" => Self::PickFirst });
 

@@ -3,7 +3,7 @@
 use super::{config, warnings, with};
 use crate::config::{
     BatchConfig, Compression, ExporterConfig, HttpVersion, ListenAddress, ListenerProtocol,
-    MemoryLimit, Sizer, Target,
+    MemoryLimit, Overflow, Sizer, Target,
 };
 use crate::units::{ByteCount, LaneId};
 use std::time::Duration;
@@ -339,4 +339,20 @@ fn the_memory_limiter_sets_the_process_limit() {
     let config = config(&text);
     assert_eq!(config.memory.limit, MemoryLimit::Bytes(ByteCount::mib(64)));
     assert_eq!(config.engine.shards.map(u32::from), Some(2));
+}
+
+#[test]
+fn a_full_queue_does_what_either_key_says() {
+    for (queue, overflow) in [
+        ("", Overflow::Reject),
+        ("block_on_overflow: true", Overflow::Block),
+        ("block_on_overflow: true, overflow: block", Overflow::Block),
+        ("overflow: block", Overflow::Block),
+        ("overflow: reject", Overflow::Reject),
+        ("overflow: drop_newest", Overflow::DropNewest),
+        ("overflow: drop_oldest", Overflow::DropOldest),
+    ] {
+        let config = config(&batched(queue, "batch: ", BATCH));
+        assert_eq!(config.lanes[0].queue.overflow, overflow, "{queue}");
+    }
 }

@@ -238,6 +238,10 @@ fn the_collector_s_rules_hold() {
             "queue_size: `queue_size` must be positive",
         ),
         (
+            "sending_queue: {block_on_overflow: true, overflow: drop_oldest}",
+            "overflow: `block_on_overflow: true` asks for `block`; remove one of the two",
+        ),
+        (
             "sending_queue: {batch: {flush_timeout: 0}}",
             "batch.flush_timeout: `flush_timeout` must be positive",
         ),

@@ -102,6 +102,12 @@ impl Lane {
         self.counters.enqueue_failed += items;
     }
 
+    /// Gives up a part for which there is no room. Its sender, if it waits, may come again.
+    pub(super) fn overflow(&mut self, part: &Part) {
+        let outcome = Outcome::Unavailable { after: None };
+        self.give_up(std::slice::from_ref(part), DropReason::Overflow, outcome);
+    }
+
     /// Gives up everything that is left. Returns the items.
     pub fn drop_all(&mut self, reason: DropReason) -> u64 {
         let dropped = self.held.items;

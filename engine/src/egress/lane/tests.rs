@@ -104,7 +104,7 @@ fn room_is_measured_as_the_queue_says_and_in_bytes_besides() {
         sizer,
         max,
         bytes_max: 1000,
-        block_on_overflow: false,
+        overflow: Overflow::Reject,
     };
     let used = encode(&["a", "b"]).len() as u64;
     let table = [
@@ -332,4 +332,54 @@ fn dropping_everything_finds_it_wherever_it_is() {
         8
     );
     assert!(rig.store.is_empty());
+}
+
+/// A queue of three requests, with that policy.
+fn overflowing(slots: usize, overflow: Overflow) -> Rig {
+    Rig::new(LaneSettings {
+        slots,
+        queue: QueueLimit {
+            max: 3,
+            overflow,
+            ..settings().queue
+        },
+        ..settings()
+    })
+}
+
+#[test]
+fn the_oldest_that_waits_makes_room_and_what_is_on_its_way_stays() {
+    let mut rig = overflowing(1, Overflow::DropOldest);
+    for name in ["a", "b", "c"] {
+        rig.admit(&[name]);
+    }
+    assert_eq!(rig.send(), [["a"]]);
+    rig.admit(&["d"]);
+    rig.admit(&["e", "f"]);
+    assert_eq!(
+        rig.lane.counters().dropped[DropReason::Overflow as usize],
+        2
+    );
+    rig.end(ANSWERED(Verdict::Delivered { warning: None }));
+    assert_eq!(rig.send(), [["d"].to_vec()]);
+    rig.end(ANSWERED(Verdict::Delivered { warning: None }));
+    assert_eq!(rig.send(), [["e", "f"].to_vec()]);
+}
+
+#[test]
+fn the_newest_is_dropped_where_it_finds_no_room() {
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        // All three will be on their way: none of them can make room.
+        let mut rig = overflowing(3, overflow);
+        for name in ["a", "b", "c"] {
+            rig.admit(&[name]);
+        }
+        rig.send();
+        rig.admit(&["d"]);
+        assert_eq!(
+            rig.lane.counters().dropped[DropReason::Overflow as usize],
+            1
+        );
+        assert_eq!(rig.lane.held().requests, 3);
+    }
 }

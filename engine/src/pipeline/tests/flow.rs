@@ -2,18 +2,19 @@
 
 use super::world::*;
 use crate::batch::Sizer;
+use crate::config::Overflow;
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::exchange::Reply;
 use crate::telemetry::DropReason;
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
 
-fn queue(max: u64, block_on_overflow: bool) -> LaneSettings {
+fn queue(max: u64, overflow: Overflow) -> LaneSettings {
     let queue = QueueLimit {
         sizer: Sizer::Requests,
         max,
         bytes_max: u64::MAX,
-        block_on_overflow,
+        overflow,
     };
     LaneSettings { queue, ..lane() }
 }
@@ -24,7 +25,7 @@ fn never() -> Script {
 
 #[test]
 fn a_full_queue_refuses_with_a_delay_and_drops_nothing() {
-    let mut world = World::new(vec![queue(2, false)]);
+    let mut world = World::new(vec![queue(2, Overflow::Reject)]);
     world.script = never();
     for _ in 0..2 {
         assert_eq!(code(world.request(&["a"]).1.as_ref()), Some(Code::Ok));
@@ -44,7 +45,10 @@ fn a_full_queue_refuses_with_a_delay_and_drops_nothing() {
 
 #[test]
 fn one_full_lane_refuses_for_all_before_any_takes_it() {
-    let mut world = World::new(vec![queue(1, false), queue(100, false)]);
+    let mut world = World::new(vec![
+        queue(1, Overflow::Reject),
+        queue(100, Overflow::Reject),
+    ]);
     world.script = never();
     world.request(&["a"]);
     world.turn();
@@ -69,7 +73,7 @@ fn fan_out_delivers_to_every_lane_and_frees_once() {
 
 #[test]
 fn a_blocking_queue_holds_the_sender_until_there_is_room() {
-    let mut world = World::new(vec![queue(1, true)]);
+    let mut world = World::new(vec![queue(1, Overflow::Block)]);
     world.script = Box::new(|_, names| (names != ["a"]).then(ok));
     world.request(&["a"]);
     world.turn();
@@ -89,7 +93,7 @@ fn a_blocking_queue_holds_the_sender_until_there_is_room() {
 fn giving_up_answers_everyone_who_waits() {
     let waits = LaneSettings {
         waits: true,
-        ..queue(1, true)
+        ..queue(1, Overflow::Block)
     };
     let mut world = World::new(vec![waits]);
     world.script = Box::new(|_, _| None);
@@ -117,7 +121,7 @@ fn giving_up_answers_everyone_who_waits() {
 
 #[test]
 fn who_waits_for_room_comes_in_by_age_and_nobody_overtakes() {
-    let mut world = World::new(vec![queue(2, true)]);
+    let mut world = World::new(vec![queue(2, Overflow::Block)]);
     world.script = never();
     for name in ["a", "b"] {
         assert!(world.request(&[name]).1.is_some());
@@ -143,7 +147,7 @@ fn who_waits_for_room_comes_in_by_age_and_nobody_overtakes() {
 
 #[test]
 fn who_waits_too_long_for_room_is_told_to_come_again() {
-    let mut world = World::new(vec![queue(1, true)]);
+    let mut world = World::new(vec![queue(1, Overflow::Block)]);
     world.script = never();
     world.request(&["a"]);
     world.turn();
@@ -168,7 +172,7 @@ fn who_waits_too_long_for_room_is_told_to_come_again() {
 
 #[test]
 fn room_in_one_lane_lets_in_who_waited_for_that_lane_though_another_keeps_the_payload() {
-    let mut world = World::new(vec![queue(1, true), queue(100, true)]);
+    let mut world = World::new(vec![queue(1, Overflow::Block), queue(100, Overflow::Block)]);
     world.script = never();
     world.request(&["a"]);
     world.turn();
@@ -313,4 +317,60 @@ fn a_reply_on_its_way_is_never_another_requests() {
     world.turn();
     let answered: Vec<_> = world.replies.iter().map(|(id, _)| Some(*id)).collect();
     assert_eq!(answered, [first, second]);
+}
+
+#[test]
+fn a_lane_that_drops_takes_nothing_from_the_others() {
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        let hung = LaneSettings {
+            slots: 1,
+            ..queue(2, overflow)
+        };
+        let mut world = World::new(vec![hung, queue(100, Overflow::Reject)]);
+        world.script = Box::new(|lane, _| (lane == 1).then(ok));
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(code(world.request(&[name]).1.as_ref()), Some(Code::Ok));
+            world.turn();
+        }
+        assert_eq!(world.names(1), ["a", "b", "c", "d"]);
+        let counters = world.pipeline.lanes()[0].counters();
+        assert_eq!(counters.dropped[DropReason::Overflow as usize], 2);
+        assert_eq!((counters.in_flight, counters.waiting), (1, 1));
+        assert_eq!(counters.enqueue_failed, 0);
+        // Nothing keeps what was dropped: the two that the hung lane holds are alike.
+        let charged = world.pipeline.store.charged();
+        world.request(&["e"]);
+        world.turn();
+        assert_eq!(world.pipeline.store.charged(), charged);
+    }
+}
+
+#[test]
+fn a_sender_that_waits_for_a_lane_hears_that_it_dropped() {
+    let waiting = LaneSettings {
+        waits: true,
+        slots: 1,
+        ..queue(1, Overflow::DropNewest)
+    };
+    let mut world = World::new(vec![waiting]);
+    world.script = never();
+    assert!(world.request(&["a"]).1.is_none());
+    world.turn();
+    assert!(world.request(&["b"]).1.is_none());
+    world.turn();
+    let [(_, reply)] = &world.replies[..] else {
+        panic!("one answer: {:?}", world.replies)
+    };
+    assert_eq!(code(Some(reply)), Some(Code::Unavailable));
+}
+
+#[test]
+fn who_waits_for_a_blocking_lane_does_not_wait_for_one_that_drops() {
+    let lanes = vec![queue(1, Overflow::Block), queue(1, Overflow::DropNewest)];
+    let mut world = World::new(lanes);
+    world.script = Box::new(|lane, names| (lane == 0 && names == ["b"]).then(ok));
+    world.request(&["a"]);
+    world.turn();
+    assert!(world.request(&["b"]).1.is_none(), "the first lane is full");
+    assert_eq!(world.pipeline.lanes()[1].counters().admitted, 1);
 }

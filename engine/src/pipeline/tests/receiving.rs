@@ -2,6 +2,7 @@
 
 use super::world::*;
 use crate::batch::Sizer;
+use crate::config::Overflow;
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::telemetry::ReceiverCounters;
 use tailrace_codec::Signal;
@@ -66,7 +67,7 @@ fn a_bad_request_fails_and_a_full_queue_refuses() {
             sizer: Sizer::Items,
             max: 3,
             bytes_max: u64::MAX,
-            block_on_overflow: false,
+            overflow: Overflow::Reject,
         },
         ..lane()
     };
@@ -109,7 +110,7 @@ fn a_length_that_no_queue_has_room_for_is_refused_before_the_body() {
             sizer: Sizer::Bytes,
             max: 100,
             bytes_max: u64::MAX,
-            block_on_overflow: false,
+            overflow: Overflow::Reject,
         },
         ..lane()
     };

@@ -6,6 +6,7 @@
 
 use super::world::*;
 use crate::batch::{Batching, Sizer};
+use crate::config::Overflow;
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::exchange::{Answer, Failure};
 use crate::units::RequestId;
@@ -63,7 +64,14 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Lanes of every kind: batched with a maximum, waited for, small, blocking.
+const OVERFLOWS: [Overflow; 4] = [
+    Overflow::Reject,
+    Overflow::Block,
+    Overflow::DropNewest,
+    Overflow::DropOldest,
+];
+
+/// Lanes of every kind: batched with a maximum, waited for, small, blocking, dropping.
 fn lanes() -> impl Strategy<Value = Vec<LaneSettings>> {
     let batching = proptest::option::of((1..8_u64, 1..4_u64)).prop_map(|sizes| {
         sizes.map(|(max, divisor)| Batching {
@@ -76,24 +84,22 @@ fn lanes() -> impl Strategy<Value = Vec<LaneSettings>> {
     let lane = (
         batching,
         any::<bool>(),
-        any::<bool>(),
+        proptest::sample::select(&OVERFLOWS[..]),
         1..12_u64,
         1..4_usize,
     )
-        .prop_map(
-            |(batching, waits, block_on_overflow, max, slots)| LaneSettings {
-                batching,
-                waits,
-                slots,
-                queue: QueueLimit {
-                    sizer: Sizer::Requests,
-                    max,
-                    bytes_max: u64::MAX,
-                    block_on_overflow,
-                },
-                ..lane()
+        .prop_map(|(batching, waits, overflow, max, slots)| LaneSettings {
+            batching,
+            waits,
+            slots,
+            queue: QueueLimit {
+                sizer: Sizer::Requests,
+                max,
+                bytes_max: u64::MAX,
+                overflow,
             },
-        );
+            ..lane()
+        });
     proptest::collection::vec(lane, 1..4)
 }
 

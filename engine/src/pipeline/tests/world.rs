@@ -1,6 +1,7 @@
 //! A pipeline with one gRPC listener for traces and a destination that answers as it is told.
 
 use crate::batch::Sizer;
+use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
 use crate::egress::lane::{Conclusion, LaneSettings, QueueLimit};
 use crate::egress::outlet::{Format, NetworkSettings, OutletSettings, Parcel};
@@ -33,7 +34,7 @@ pub fn lane() -> LaneSettings {
             sizer: Sizer::Requests,
             max: 1000,
             bytes_max: u64::MAX,
-            block_on_overflow: false,
+            overflow: Overflow::Reject,
         },
         batching: None,
         partitions: false,

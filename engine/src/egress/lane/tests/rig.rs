@@ -24,7 +24,7 @@ pub fn settings() -> LaneSettings {
             sizer: Sizer::Requests,
             max: 1000,
             bytes_max: u64::MAX,
-            block_on_overflow: false,
+            overflow: Overflow::Reject,
         },
         batching: None,
         retry: BackoffRule {

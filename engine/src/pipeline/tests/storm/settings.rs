@@ -2,6 +2,7 @@
 
 use super::network::{chance, pick};
 use crate::batch::{Batching, Sizer};
+use crate::config::Overflow;
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::flow::{BackoffRule, Random};
 use crate::ingress::{HttpReceiver, Paths, Protocol, Receiver, Signals};
@@ -45,7 +46,13 @@ pub fn any(random: &mut Random) -> PipelineSettings {
     }
 }
 
-fn any_lane(random: &mut Random, block_on_overflow: bool) -> LaneSettings {
+fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
+    let asks = if blocks {
+        Overflow::Block
+    } else {
+        Overflow::Reject
+    };
+    let overflow = [asks, asks, Overflow::DropNewest, Overflow::DropOldest][pick(random, 4)];
     let (sizer, max) = match pick(random, 4) {
         0 => (Sizer::Requests, 1 + pick(random, 8) as u64),
         1 => (Sizer::Items, 1 + pick(random, 40) as u64),
@@ -58,7 +65,7 @@ fn any_lane(random: &mut Random, block_on_overflow: bool) -> LaneSettings {
             sizer,
             max,
             bytes_max: [u64::MAX, 100_000][pick(random, 2)],
-            block_on_overflow,
+            overflow,
         },
         batching: chance(random, 2).then(|| any_batching(random)),
         partitions: chance(random, 2),
