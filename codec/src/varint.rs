@@ -61,8 +61,19 @@ pub fn read(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
     }
 }
 
-#[cold]
+#[inline(never)]
 fn read_long(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
+    if let Some(head) = cursor.window().first_chunk::<LEN_MAX>()
+        && let Decoded::Value(value, len) = decode(head)
+    {
+        cursor.skip_in_window(len);
+        return Ok(value);
+    }
+    read_across(cursor)
+}
+
+#[cold]
+fn read_across(cursor: &mut Cursor<'_>) -> Result<u64, Malformed> {
     let mut head = [0; LEN_MAX];
     let head_len = cursor.peek(&mut head);
     let offset = cursor.offset();

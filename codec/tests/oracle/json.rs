@@ -135,6 +135,21 @@ proptest! {
         );
     }
 
+    /// What lies in one slice goes another way than what does not.
+    #[test]
+    fn slices_change_neither_the_text_nor_the_fault(
+        (signal, mut bytes) in prop_oneof![request(), scrambled()],
+        fault in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        cap in prop_oneof![3 => Just(usize::MAX), 1 => 0..4000_usize],
+    ) {
+        if let Some((place, byte)) = fault && !bytes.is_empty() {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let whole = encode(signal, &Rope::from(bytes.clone()), cap, Vec::new());
+        prop_assert_eq!(whole, encode(signal, &cut(&bytes, &[1]), cap, Vec::new()));
+    }
+
     #[test]
     fn white_space_and_unknown_fields_change_nothing((signal, bytes) in request()) {
         let json = to_json(signal, &Rope::from(bytes.clone()));

@@ -3,6 +3,9 @@
 //! JSON wants a field's values together, protobuf lets them lie anywhere, and merges the parts of
 //! a message that comes twice. So each message is surveyed first. Almost always its fields lie as
 //! JSON wants them, and are written as they come; else they are looked for, one after the other.
+//! Most messages need neither: see [`flat`].
+
+mod flat;
 
 use super::{EncodeError, lookup, text};
 use crate::Rope;
@@ -118,6 +121,9 @@ impl<'a> Encoder<'a> {
                     frame.gather_parts(spec, &mut self.parts)?;
                     frame.advance(&self.parts);
                 } else if let Value::Len(content) = value {
+                    if flat::object(message, content, nesting, self.limit, &mut self.out) {
+                        continue;
+                    }
                     self.parts.push(content);
                 }
                 return self.enter(message, start, nesting);

@@ -66,9 +66,17 @@ pub(super) fn double(value: f64, out: &mut Vec<u8>) {
 
 pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // Ids are eight or sixteen bytes: by eights their length is known when this is compiled.
+    out.reserve(2 * bytes.len() + 2);
     quoted(out, |out| {
-        let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
-        out.extend(bytes.iter().flat_map(digits));
+        let digits = |byte: u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+        let (eights, rest) = bytes.as_chunks::<8>();
+        for eight in eights {
+            out.extend_from_slice(eight.map(digits).as_flattened());
+        }
+        for byte in rest {
+            out.extend_from_slice(&digits(*byte));
+        }
     });
 }
 
