@@ -76,7 +76,41 @@ fn runs_are_made_and_recorded_and_who_is_absent_is_named() {
         |name: &str| std::fs::read_to_string(folder.0.join("record").join(name)).expect("a record");
     assert!(read("comparison.md").contains("other: **absent**"));
     assert!(read("comparison.svg").starts_with("<svg"));
-    assert_eq!(read("comparison.json").as_bytes(), output.stdout);
+    let dated = std::fs::read_dir(folder.0.join("record")).expect("a folder");
+    let dated = dated.map(|entry| entry.expect("an entry").file_name());
+    let mut dated = dated.filter_map(|name| name.into_string().ok());
+    let dated = dated
+        .find(|name| name.ends_with(".json"))
+        .expect("a record");
+    let digits = dated.trim_matches(|c: char| !c.is_ascii_digit());
+    assert_eq!(digits.len(), "2026-11-23".len(), "{dated} has its day");
+    assert_eq!(read(&dated).as_bytes(), output.stdout);
+}
+
+#[test]
+fn overload_is_offered_in_multiples_and_each_refusal_counted() {
+    let folder = Folder::create("overload");
+    folder.write("relay.yaml", RELAY);
+    let output = compare(&folder, &["--overload"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["cases"], Value::Array(Vec::new()));
+    let row = &report["overload"]["rows"][0];
+    assert_eq!(row["is_limited"], false, "{row}");
+    let offered = row["offered"].as_array().expect("one for each multiple");
+    let count = |offered: &Value, key: &str| offered[key].as_u64().expect("a count");
+    let factors: Vec<_> = offered.iter().map(|load| count(load, "factor")).collect();
+    assert_eq!(factors, [1, 4, 10]);
+    // The relay passes each refusal on.
+    assert!(count(&offered[2], "refused_requests") > 0, "{row}");
+    for load in offered {
+        assert!(
+            count(load, "requests") > 0 && count(load, "peak_bytes") > 0,
+            "{row}"
+        );
+        assert_eq!(count(load, "unanswered_requests"), 0, "{row}");
+    }
 }
 
 #[test]

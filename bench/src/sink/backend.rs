@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
-use tailrace_codec::Rope;
 use tailrace_codec::compress::Decompressor;
+use tailrace_codec::{Rope, otlp};
 use tailrace_engine::exchange::{
     Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand, Terms, Windows,
 };
@@ -278,10 +278,15 @@ impl Backend {
     fn judge(&self, call: &Call, body: Body) -> (Duration, Option<Reply>) {
         let state = &self.state;
         state.received.borrow_mut().counts.signals[call.signal as usize].requests += 1;
-        let Fate { delay, fault } = state.behaviour.borrow_mut().request(now());
+        let Fate { delay, mut fault } = state.behaviour.borrow_mut().request(now());
         let Some(message) = call.message(body, &mut state.decompressor.borrow_mut()) else {
             return (delay, Some(call.malformed()));
         };
+        if fault.is_none()
+            && let Ok(scan) = otlp::scan(call.signal, &message)
+        {
+            fault = state.behaviour.borrow_mut().take(scan.items, now());
+        }
         let skipped = match fault {
             Some(Fault::PartialSuccess { rejected }) => rejected,
             _ => 0,

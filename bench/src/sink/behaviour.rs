@@ -3,9 +3,14 @@
 
 use super::script::{Connections, End, Fault, Latency, Phase, Script};
 use crate::random::{Random, scaled};
+use http::StatusCode;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tailrace_codec::grpc::Code;
 use tailrace_engine::time::Instant;
+
+/// How much of a capacity that was not used is kept.
+const BURST: Duration = Duration::from_millis(100);
 
 /// A script as it is played. Its first phase begins with the first connection.
 #[derive(Debug)]
@@ -18,6 +23,9 @@ pub struct Behaviour {
     since: Option<Instant>,
     /// Requests of this phase.
     requests: u64,
+    /// What the capacity allows at this time (items); below 0 after more was taken.
+    room: f64,
+    filled: Instant,
     /// How often each fault has fired, by its name.
     fired: BTreeMap<&'static str, u64>,
 }
@@ -49,6 +57,8 @@ impl Behaviour {
             phase: 0,
             since: None,
             requests: 0,
+            room: 0.0,
+            filled: Instant::default(),
             fired: BTreeMap::new(),
         }
     }
@@ -119,6 +129,27 @@ impl Behaviour {
             self.count(fault.name());
         }
         Fate { delay, fault }
+    }
+
+    /// What becomes of a request of so many items that nothing else befalls: with a capacity, it is
+    /// taken if what was taken before it was within that, and else refused until it is.
+    pub fn take(&mut self, items: u64, now: Instant) -> Option<Fault> {
+        let phase = self.script.phases.get(self.phase)?;
+        let per_second = phase.capacity? as f64;
+        let passed = (now - self.filled).as_secs_f64();
+        self.room = (self.room + passed * per_second).min(per_second * BURST.as_secs_f64());
+        self.filled = now;
+        if self.room >= 0.0 {
+            self.room -= items as f64;
+            return None;
+        }
+        let wait = Duration::try_from_secs_f64(-self.room / per_second);
+        self.count("over_capacity");
+        Some(Fault::Refuse {
+            grpc: Code::Unavailable,
+            http: StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: wait.ok(),
+        })
     }
 
     /// Goes on to the phase of this time. A phase that ends by time ends at that time, however late
@@ -231,6 +262,31 @@ mod tests {
         assert!((share("refuse") - 0.2).abs() < 0.02);
         assert!((share("reset_connection") - 0.1).abs() < 0.02);
         assert_eq!(drawn, faults());
+    }
+
+    #[test]
+    fn a_capacity_is_kept_over_time_and_what_is_over_it_told_when_to_come() {
+        let mut behaviour = behaviour("phases: [{items_per_second: 1000}]");
+        let mut taken = 0;
+        for tick in 0..10_000 {
+            // Ten times as much as it takes.
+            match behaviour.take(100, Instant(tick * SECOND / 100)) {
+                None => taken += 100,
+                Some(Fault::Refuse { retry_after, .. }) => {
+                    assert!(
+                        retry_after <= Some(Duration::from_millis(100)),
+                        "{retry_after:?}"
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(
+            (99_000..=101_000).contains(&taken),
+            "{taken} in a hundred seconds"
+        );
+        let refused = behaviour.fired()["over_capacity"];
+        assert_eq!(refused, 10_000 - taken / 100);
     }
 
     #[test]

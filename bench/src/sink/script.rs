@@ -11,6 +11,7 @@
 //!     faults:
 //!       - {share: 0.05, refuse: {grpc: UNAVAILABLE, http: 503, retry_after: 100ms}}
 //!       - {share: 0.01, reset_stream: REFUSED_STREAM}
+//!     items_per_second: 50000
 //!     connections: {goaway_after: 200}
 //! ```
 //!
@@ -37,6 +38,8 @@ pub struct Phase {
     pub latency: Latency,
     /// Each with its share of the requests; together at most 1.
     pub faults: Vec<(f64, Fault)>,
+    /// Items a second; what is over it is refused until it is made up for.
+    pub capacity: Option<u64>,
     pub connections: Connections,
 }
 
@@ -209,6 +212,7 @@ fn phase(map: &mut Map<'_>) -> Phase {
         end,
         latency: map.map("latency", latency).flatten().unwrap_or_default(),
         faults,
+        capacity: map.whole("items_per_second", 1..=u64::MAX),
         connections: map.map("connections", connections).unwrap_or_default(),
     }
 }

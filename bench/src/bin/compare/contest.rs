@@ -2,11 +2,13 @@
 
 use super::describe::Case;
 use super::options::{Contender, Options};
+use super::overload::overload;
 use super::report::{CaseReport, Device, Report, Row};
 use super::run::{Lab, Rig, Run};
 use std::io::{self, Write};
 use tailrace_bench::conditions::Conditions;
 use tailrace_bench::paired::{Ratio, median};
+use tailrace_bench::sink::script::Script;
 
 /// Every case, one after the other.
 pub fn compare(options: &Options, contenders: &[Contender], devices: Vec<Device>) -> Report {
@@ -17,10 +19,14 @@ pub fn compare(options: &Options, contenders: &[Contender], devices: Vec<Device>
         reference: options.reference.clone(),
         devices,
         cases: Vec::new(),
+        overload: None,
     };
     for (index, case) in options.cases.iter().enumerate() {
         eprintln!("case {} of {}: {case}", index + 1, options.cases.len());
         report.cases.push(compare_case(options, contenders, case));
+    }
+    if options.overload {
+        report.overload = Some(overload(options, contenders));
     }
     report.conditions.end();
     report
@@ -71,12 +77,13 @@ fn compare_case(options: &Options, contenders: &[Contender], case: &Case) -> Cas
         .filter(|contender| contender.description.takes(case));
     let start = |contender: &Contender| {
         let device = (&contender.description, &contender.program);
-        Rig::start(lab, *case, Some(device))
+        Rig::start(lab, *case, Some(device), Script::default())
     };
     let mut entries: Vec<Entry<'_>> = taking
         .map(|contender| Entry::new(&contender.description.name, start(contender)))
         .collect();
-    let mut direct = Entry::new("direct", Rig::start(lab, *case, None));
+    let rig = Rig::start(lab, *case, None, Script::default());
+    let mut direct = Entry::new("direct", rig);
     for entry in &mut entries {
         // Not counted: caches, connections and just-in-time sizes.
         entry.run(lab, None);
@@ -139,7 +146,10 @@ fn compare_case(options: &Options, contenders: &[Contender], case: &Case) -> Cas
 fn row(entry: Entry<'_>, reference: &[f64], direct: [f64; 3]) -> Row {
     let latency = entry.latency();
     let Entry {
-        name, rig, full, ..
+        name,
+        rig,
+        full,
+        at_rate,
     } = entry;
     let rig = match rig {
         Ok(rig) => rig,
@@ -147,8 +157,12 @@ fn row(entry: Entry<'_>, reference: &[f64], direct: [f64; 3]) -> Row {
     };
     let mut row = Row::of(name, &full, reference, rig.peak_bytes());
     row.added_latency_us = [0, 1, 2].map(|place| latency[place] - direct[place]);
+    row.unsent_requests = at_rate.iter().map(|run| run.unsent_requests).sum();
     match rig.finish() {
-        Ok(()) => row,
+        Ok(duplicate_items) => Row {
+            duplicate_items,
+            ..row
+        },
         Err(error) => Row::failed(name, error.to_string()),
     }
 }

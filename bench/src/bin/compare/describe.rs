@@ -22,6 +22,8 @@ pub struct Description {
     unbatched_arguments: Vec<String>,
     /// A template.
     config: String,
+    /// The one with a limit of memory, `{limit_mib}`.
+    limited_config: String,
     /// What stands for `{batching}` in it.
     batched: String,
     unbatched: String,
@@ -38,8 +40,10 @@ pub struct Case {
     pub compression: Encoding,
     pub spans: usize,
     pub batched: bool,
-    /// In flight on the one connection.
+    /// In flight: on one connection over gRPC, each on its own over HTTP.
     pub streams: usize,
+    /// Of memory, where the device has such a setting.
+    pub limit_mib: Option<u32>,
 }
 
 /// What a template is filled with.
@@ -106,6 +110,11 @@ impl Description {
             && self.batching.contains(&case.batched)
     }
 
+    /// Whether it has a setting for the memory it may take.
+    pub fn can_be_limited(&self) -> bool {
+        !self.limited_config.is_empty()
+    }
+
     /// The command for a case; its configuration is written into the directory.
     pub fn command(
         &self,
@@ -114,8 +123,12 @@ impl Description {
         places: &Places<'_>,
     ) -> std::io::Result<Command> {
         let config = places.directory.join("config");
-        if !self.config.is_empty() {
-            std::fs::write(&config, self.fill(&self.config, case, places))?;
+        let template = match case.limit_mib {
+            Some(_) if self.can_be_limited() => &self.limited_config,
+            _ => &self.config,
+        };
+        if !template.is_empty() {
+            std::fs::write(&config, self.fill(template, case, places))?;
         }
         let more = match case.batched {
             true => &self.batched_arguments,
@@ -150,6 +163,7 @@ impl Description {
             ("{config}", path(&places.directory.join("config"))),
             ("{transport}", transport.to_owned()),
             ("{compression}", compression(case.compression).to_owned()),
+            ("{limit_mib}", case.limit_mib.unwrap_or(0).to_string()),
         ] {
             text = text.replace(place, &value);
         }
@@ -178,6 +192,7 @@ impl Case {
                 None => 64,
                 Some(streams) => streams.parse().ok().filter(|n| (1..=256).contains(n))?,
             },
+            limit_mib: None,
         };
         parts.next().is_none().then_some(case)
     }
@@ -226,6 +241,7 @@ fn describe(map: &mut Map<'_>) -> Description {
         batched_arguments: words(map, "batched_arguments"),
         unbatched_arguments: words(map, "unbatched_arguments"),
         config: text(map, "config"),
+        limited_config: text(map, "limited_config"),
         batched: text(map, "batched"),
         unbatched: text(map, "unbatched"),
         protocols: choices(map, "protocols", &PROTOCOLS),
@@ -276,6 +292,12 @@ mod tests {
                 directory: Path::new("/d"),
             };
             let filled = device.fill(&device.config, &case, &places);
+            let limited = device.fill(&device.limited_config, &case, &places);
+            assert!(
+                !limited.contains('{') || !limited.contains("_mib}"),
+                "{limited}"
+            );
+            assert_eq!(limited.contains("127.0.0.1:2"), device.can_be_limited());
             let all = format!("{filled} {}", device.arguments.join(" "));
             for place in ["{listen}", "{backend}", "{batching}", "{compression}"] {
                 assert!(!filled.contains(place), "{}: {place}", device.name);

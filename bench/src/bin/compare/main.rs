@@ -11,6 +11,7 @@
 mod contest;
 mod describe;
 mod options;
+mod overload;
 mod relay;
 mod report;
 mod run;
@@ -49,15 +50,7 @@ fn main() -> ExitCode {
     let report = contest::compare(&options, &contenders, devices);
     match publish(&options, &report) {
         Err(error) => fail(1, &error.to_string()),
-        Ok(())
-            if report
-                .cases
-                .iter()
-                .flat_map(|case| &case.rows)
-                .any(|row| row.failed.is_some()) =>
-        {
-            fail(1, "a device failed: see the table")
-        }
+        Ok(()) if report.has_failed() => fail(1, "a device failed: see the table"),
         Ok(()) => ExitCode::SUCCESS,
     }
 }
@@ -80,7 +73,9 @@ fn publish(options: &Options, report: &Report) -> io::Result<()> {
             "comparison.md",
             &format!("{head}Made by `just compare`. {page}"),
         )?;
-        write("comparison.json", &json)?;
+        // The newest beside the page; one of each day stays.
+        let day = report.conditions.date.split(' ').next().unwrap_or_default();
+        write(&format!("comparison-{day}.json"), &json)?;
         write("comparison.svg", &report.picture())?;
     }
     let text = if options.json { json } else { page };

@@ -18,7 +18,8 @@ Options:
   --only NAMES       Take part, with commas between [default: all that are on this machine]
   --reference NAME   What the others are compared with [default: tailrace]
   --case CASE        PROTOCOL,COMPRESSION,SPANS,batched|unbatched[,STREAMS]; may be repeated
-                     [default: nine cases, about fifteen minutes with six devices]
+                     [default: ten, and the overload]
+  --overload         Only what a backend that takes less than is offered does to a device
   --rounds N         [default: 4]
   --seconds S        Of each run [default: 2]
   --core N           The device's processor [default: 0]
@@ -33,7 +34,7 @@ Examples:
 
 Exit code: 0; 1 a device failed or lost something; 2 bad flags or descriptions.";
 
-const CASES: [&str; 9] = [
+const CASES: [&str; 10] = [
     "grpc,none,1,batched",
     "grpc,none,10,unbatched",
     "grpc,none,10,batched",
@@ -42,6 +43,7 @@ const CASES: [&str; 9] = [
     "grpc,none,512,unbatched,1",
     "grpc,none,8192,unbatched",
     "grpc,gzip,100,batched",
+    "grpc,zstd,100,batched",
     "http/protobuf,none,100,unbatched",
 ];
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub cases: Vec<Case>,
     pub rounds: usize,
     pub lab: Lab,
+    /// Whether devices are overloaded as well.
+    pub overload: bool,
     pub record: Option<PathBuf>,
     pub json: bool,
 }
@@ -78,6 +82,7 @@ impl Options {
                 peers_core: 1,
                 duration: Duration::from_secs(2),
             },
+            overload: false,
             record: None,
             json: false,
         };
@@ -86,6 +91,10 @@ impl Options {
         while let Some(key) = arguments.next() {
             if key == "--json" {
                 options.json = true;
+                continue;
+            }
+            if key == "--overload" {
+                options.overload = true;
                 continue;
             }
             let value = arguments
@@ -136,7 +145,8 @@ impl Options {
         files.sort();
         files.append(&mut options.files);
         options.files = files;
-        if options.cases.is_empty() {
+        if options.cases.is_empty() && !options.overload {
+            options.overload = true;
             options.cases = CASES.iter().filter_map(|case| Case::parse(case)).collect();
         }
         Ok(options)

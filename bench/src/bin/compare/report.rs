@@ -1,6 +1,7 @@
 //! What a comparison has found: a table, JSON, a picture.
 
 use super::describe::Case;
+use super::overload::Overload;
 use super::run::Run;
 use serde::Serialize;
 use std::fmt::Write;
@@ -18,6 +19,7 @@ pub struct Report {
     pub reference: String,
     pub devices: Vec<Device>,
     pub cases: Vec<CaseReport>,
+    pub overload: Option<Overload>,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +54,10 @@ pub struct Row {
     pub requests_per_cpu_second: f64,
     pub load_ns_per_request: f64,
     pub failed_requests: u64,
+    /// Due at the fixed rate, and never sent: the device left no stream free.
+    pub unsent_requests: u64,
+    /// Items that arrived more than once.
+    pub duplicate_items: u64,
     /// Processor time per item as a multiple of the reference's in the same round.
     pub against_reference: Option<Ratio>,
     /// p50, p99 and p99.9 beyond those without a device, at the fixed rate.
@@ -69,6 +75,8 @@ impl Row {
             requests_per_cpu_second: f64::NAN,
             load_ns_per_request: f64::NAN,
             failed_requests: 0,
+            unsent_requests: 0,
+            duplicate_items: 0,
             against_reference: None,
             added_latency_us: [f64::NAN; 3],
             peak_bytes: 0,
@@ -89,6 +97,8 @@ impl Row {
             requests_per_cpu_second: middle(|run| run.requests_per_cpu_second),
             load_ns_per_request: middle(|run| run.load_ns_per_request),
             failed_requests: full.iter().map(|run| run.failed_requests).sum(),
+            unsent_requests: 0,
+            duplicate_items: 0,
             against_reference: Ratio::of(&costs, reference),
             added_latency_us: [f64::NAN; 3],
             peak_bytes,
@@ -97,6 +107,13 @@ impl Row {
 }
 
 impl Report {
+    /// Whether some device has no figures where it should.
+    pub fn has_failed(&self) -> bool {
+        let mut rows = self.cases.iter().flat_map(|case| &case.rows);
+        let mut overloaded = self.overload.iter().flat_map(|overload| &overload.rows);
+        rows.any(|row| row.failed.is_some()) || overloaded.any(|row| row.failed.is_some())
+    }
+
     /// As Markdown.
     pub fn page(&self) -> String {
         let mut page = String::new();
@@ -122,6 +139,9 @@ impl Report {
         }
         for case in &self.cases {
             case.write(&mut page, &self.reference);
+        }
+        if let Some(overload) = &self.overload {
+            overload.write(&mut page);
         }
         page
     }
@@ -214,10 +234,15 @@ impl CaseReport {
                 format!("{} ({low} to {high})", short(ratio.median))
             });
             let [p50, p99, p99_9] = row.added_latency_us.map(short);
-            let refused = match row.failed_requests {
-                0 => String::new(),
-                failed => format!(", {failed} refused"),
-            };
+            let besides = [
+                (row.failed_requests, "refused"),
+                (row.unsent_requests, "never sent at the rate"),
+                (row.duplicate_items, "duplicates"),
+            ];
+            let besides = besides.into_iter().filter(|(count, _)| *count > 0);
+            let refused: String = besides
+                .map(|(count, what)| format!(", {count} {what}"))
+                .collect();
             let _ = writeln!(
                 page,
                 "| {} | {} | {} | {}{refused} | {ratio} | {p50}, {p99}, {p99_9} | {:.0} | {} |",
@@ -228,6 +253,46 @@ impl CaseReport {
                 row.peak_bytes as f64 / f64::from(1 << 20),
                 short(row.load_ns_per_request),
             );
+        }
+    }
+}
+
+impl Overload {
+    fn write(&self, page: &mut String) {
+        let _ = writeln!(
+            page,
+            "\n### Overload: {}\n\nA backend that takes {} spans a second and refuses the rest as \
+             unavailable, with the time until it has room; offered 1, 4 and 10 times as much for {} \
+             s. The limit of memory is {} MiB where the device has such a setting. A request \
+             without an answer was neither taken nor refused with a status; one not sent found no \
+             stream free.\n\n| device | offered | peak MiB | times the limit | refused | without an \
+             answer | not sent |\n| --- | --- | --- | --- | --- | --- | --- |",
+            self.case,
+            short(self.capacity_items_per_second as f64),
+            self.seconds,
+            self.limit_bytes >> 20,
+        );
+        for row in &self.rows {
+            if let Some(why) = &row.failed {
+                let _ = writeln!(page, "| {} | {why} | | | | | |", row.device);
+            }
+            for offered in &row.offered {
+                let limit = match row.is_limited {
+                    true => short(offered.peak_bytes as f64 / self.limit_bytes as f64),
+                    false => "no limit".to_owned(),
+                };
+                let _ = writeln!(
+                    page,
+                    "| {} | {}x, {} requests | {:.0} | {limit} | {} | {} | {} |",
+                    row.device,
+                    offered.factor,
+                    offered.requests,
+                    offered.peak_bytes as f64 / f64::from(1 << 20),
+                    offered.refused_requests,
+                    offered.unanswered_requests,
+                    offered.unsent_requests,
+                );
+            }
         }
     }
 }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use tailrace_bench::IdSet;
-use tailrace_bench::load::{Load, Plan, Version, Wire};
+use tailrace_bench::load::{Load, Plan, Protocol, Sent, Version, Wire};
 use tailrace_bench::process::{Directory, Process};
+use tailrace_bench::sink::script::Script;
 use tailrace_bench::sink::{Settings, Sink};
 use tailrace_bench::workload::Spec;
 use tailrace_codec::Signal;
@@ -53,20 +54,24 @@ pub struct Run {
     pub load_ns_per_request: f64,
     pub requests_per_second: f64,
     pub failed_requests: u64,
+    /// Due at the rate, and never sent.
+    pub unsent_requests: u64,
     /// p50, p99 and p99.9 in microseconds, from when a request was due.
     pub latency_us: [f64; 3],
 }
 
 impl Rig {
-    /// Starts a device and waits until it listens.
+    /// Starts a device and waits until it listens. The backend behind it behaves by `script`.
     pub fn start(
         lab: &Lab,
         case: Case,
         device: Option<(&Description, &PathBuf)>,
+        script: Script,
     ) -> io::Result<Self> {
         let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
         let settings = Settings {
             cpu: Some(lab.peers_core),
+            script,
             ..Settings::default()
         };
         let sink = Sink::start(PEERS, &anywhere, settings)?;
@@ -99,27 +104,10 @@ impl Rig {
     /// Sends for the lab's time, as fast as answers come or at so many requests a second, and waits
     /// until everything acknowledged has arrived.
     pub fn run(&mut self, lab: &Lab, rate: Option<f64>) -> io::Result<Run> {
-        let spec = Spec::standard(Signal::Traces, self.case.spans);
-        let address = Address::Tcp(self.address);
-        let mut plan = Plan::closed(address, spec, self.case.streams, lab.duration);
-        plan.wire = Wire {
-            protocol: self.case.protocol,
-            version: Version::Http2,
-            encoding: self.case.compression,
-            ..plan.wire
-        };
-        plan.first_item = self.next_item;
-        plan.cpu = Some(lab.peers_core);
-        if let Some(rate) = rate {
-            plan = plan.at_rate(rate);
-        }
         let before = self.cpu_nanos();
-        let sent = Load::start(PEERS, plan, None).and_then(Load::wait);
-        let sent = sent.map_err(io::Error::other)?;
-        let total = &sent.statistics.total;
-        self.next_item += total.requests.sent * self.case.spans as u64;
-        self.accepted.extend(&sent.acknowledged);
+        let sent = self.send(lab, rate)?;
         self.wait_arrived()?;
+        let total = &sent.statistics.total;
         let cpu = self.cpu_nanos().saturating_sub(before) as f64;
         let (items, requests) = (sent.acknowledged.len(), total.requests.acknowledged);
         if requests == 0 {
@@ -133,8 +121,36 @@ impl Rig {
             load_ns_per_request: sent.cpu.as_nanos() as f64 / requests as f64,
             requests_per_second: requests as f64 / sent.elapsed.as_secs_f64(),
             failed_requests: total.requests.failed,
+            unsent_requests: total.requests.unsent,
             latency_us: [0.5, 0.99, 0.999].map(micros),
         })
+    }
+
+    /// Sends as [`run`](Self::run) does, and does not wait for what was sent to arrive.
+    pub fn send(&mut self, lab: &Lab, rate: Option<f64>) -> io::Result<Sent> {
+        let spec = Spec::standard(Signal::Traces, self.case.spans);
+        let address = Address::Tcp(self.address);
+        let mut plan = Plan::closed(address, spec, self.case.streams, lab.duration);
+        plan.wire = Wire {
+            protocol: self.case.protocol,
+            encoding: self.case.compression,
+            ..plan.wire
+        };
+        if self.case.protocol != Protocol::Grpc {
+            // As senders of OTLP/HTTP do: one request at a time on each of so many connections.
+            plan.wire.version = Version::Http1;
+            (plan.connections, plan.streams) = (self.case.streams, 1);
+        }
+        plan.first_item = self.next_item;
+        plan.cpu = Some(lab.peers_core);
+        if let Some(rate) = rate {
+            plan = plan.at_rate(rate);
+        }
+        let sent = Load::start(PEERS, plan, None).and_then(Load::wait);
+        let sent = sent.map_err(io::Error::other)?;
+        self.next_item += sent.statistics.total.requests.sent * self.case.spans as u64;
+        self.accepted.extend(&sent.acknowledged);
+        Ok(sent)
     }
 
     /// Peak memory of the device, in bytes.
@@ -143,15 +159,15 @@ impl Rig {
         process.map_or(0, Process::peak_bytes)
     }
 
-    /// Ends both, and fails unless everything accepted arrived whole. Duplicates are allowed: a
-    /// device that answers late may be asked twice.
-    pub fn finish(self) -> io::Result<()> {
+    /// Ends both, and fails unless everything accepted arrived whole. Returns the duplicates: a
+    /// device may send again what its backend has answered late.
+    pub fn finish(self) -> io::Result<u64> {
         drop(self.process);
         let received = self.sink.stop()?;
         let verdict = received.verdict(0, &self.accepted);
         let whole = verdict.delivered_items == verdict.accepted_items && verdict.corrupt_items == 0;
         match whole {
-            true => Ok(()),
+            true => Ok(verdict.duplicate_items),
             false => Err(io::Error::other(format!("{verdict:?}"))),
         }
     }
