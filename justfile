@@ -50,6 +50,11 @@ peers-collector:
     GOBIN="{{justfile_directory()}}/target/peers" go install go.opentelemetry.io/collector/cmd/builder@v0.162.0
     target/peers/builder --config bench/collector.yaml
 
+# New seeds for the simulation of anything, for so many minutes; a seed that fails is printed with
+# the command that plays it again.
+simulate minutes="60":
+    SIMULATE_MINUTES={{minutes}} cargo test -p tailrace-tests --test simulation any -- --nocapture
+
 # Advisories, licences, duplicate and foreign sources of the dependencies.
 deny:
     cargo deny --locked check

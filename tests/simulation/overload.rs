@@ -1,0 +1,53 @@
+//! Ten times as much as the backend can take, for half an hour.
+
+use crate::world::backend::{Capacity, Plan};
+use crate::world::{Setup, Traffic, World, exporters};
+use std::time::Duration;
+use tailrace_bench::load::arrivals::{Shape, Spacing};
+
+/// Of the backend, in spans a second.
+const CAPACITY: f64 = 200.0;
+
+const SPANS: usize = 20;
+
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
+
+#[test]
+fn memory_stays_within_its_limit_and_who_is_refused_is_told() {
+    let capacity = Capacity {
+        items_per_second: CAPACITY,
+        wait_max: Duration::from_secs(2),
+        until: Duration::MAX,
+    };
+    let mut world = World::new(Setup {
+        seed: 1,
+        yaml: exporters(24, ["sending_queue: {queue_size: 1000000}"]),
+        backends: vec![Plan {
+            capacity: Some(capacity),
+            ..Plan::default()
+        }],
+        traffic: Traffic::steady(
+            Shape::steady(10.0 * CAPACITY / SPANS as f64, Spacing::Poisson),
+            SPANS,
+            HALF_AN_HOUR,
+        ),
+    });
+    world.pass(HALF_AN_HOUR);
+    // The limit was what held, and is never passed: each step checks that.
+    assert!(world.peak_bytes > world.bytes_max() / 2);
+    let senders = &world.senders;
+    assert!(
+        senders.refusals() > senders.sent / 2,
+        "{:?}",
+        senders.refused
+    );
+    assert!(senders.refused_without_delay.is_empty());
+    let answered = senders.accepted.len() / SPANS as u64 + senders.refusals();
+    assert_eq!(answered, senders.sent, "every request has one answer");
+    // The backend was kept busy all the while.
+    let backend = world.backend(0);
+    assert!(backend.taken as f64 > 0.95 * CAPACITY * HALF_AN_HOUR.as_secs_f64());
+    assert!(world.settle(HALF_AN_HOUR), "{:?}", world.lane(0));
+    assert_eq!(world.lost(0), 0);
+    assert_eq!(world.backend(0).duplicates, 0);
+}

@@ -1,0 +1,189 @@
+//! One shard's pipeline between senders and backends, on a clock that only this turns.
+//!
+//! ```text
+//!   senders --arrivals, requests--> Pipeline --attempts--> network --fates--> backends
+//!           <------replies---------          <--answers---
+//! ```
+//!
+//! What happens next is the earliest of an arrival, an event on the network and the pipeline's own
+//! timeout; after each the pipeline has its turn, and what must always hold is checked.
+
+pub mod backend;
+mod network;
+mod senders;
+mod setup;
+
+pub use setup::{Setup, Traffic, exporters};
+
+use backend::Backend;
+use network::Network;
+use senders::Senders;
+use std::time::Duration;
+use tailrace_engine::telemetry::{Counters, LaneCounters};
+use tailrace_engine::time::Instant;
+use tailrace_engine::{Output, Pipeline};
+
+pub struct World {
+    pipeline: Pipeline,
+    network: Network,
+    pub senders: Senders,
+    now: Instant,
+    /// The most bytes that were buffered at once.
+    pub peak_bytes: u64,
+}
+
+/// Steps that take no time, after which the pipeline is taken to be going round in circles.
+const STEPS_MAX: u32 = 100_000;
+
+impl World {
+    pub fn new(setup: Setup) -> Self {
+        let mut pipeline = setup.pipeline();
+        let senders = Senders::new(&mut pipeline, setup.traffic, setup.seed);
+        Self {
+            network: Network::new(setup.backends, setup.seed),
+            pipeline,
+            senders,
+            now: Instant(0),
+            peak_bytes: 0,
+        }
+    }
+
+    /// Lets this much time pass.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+        self.now = end;
+        self.turn();
+    }
+
+    /// Lets time pass until nothing is left inside; nothing more arrives. `false`: there is
+    /// something left after `most`.
+    pub fn settle(&mut self, most: Duration) -> bool {
+        self.senders.end();
+        let end = self.now + most;
+        while !self.pipeline.is_idle() && self.step(end) {}
+        self.pipeline.is_idle()
+    }
+
+    /// Since the beginning.
+    pub const fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now.0)
+    }
+
+    pub fn backend(&self, lane: usize) -> &Backend {
+        &self.network.backends[lane]
+    }
+
+    pub fn lane(&self, lane: usize) -> LaneCounters {
+        self.pipeline.counters().lanes.swap_remove(lane)
+    }
+
+    /// The most that may be buffered at once, in bytes.
+    pub fn bytes_max(&self) -> u64 {
+        self.pipeline.counters().shard.buffered_bytes_max
+    }
+
+    /// Accepted items that the backend of a lane never got.
+    pub fn lost(&self, lane: usize) -> u64 {
+        self.senders
+            .accepted
+            .missing_from(&self.backend(lane).arrived)
+    }
+
+    /// One thing happens, if there is one until `end`.
+    fn step(&mut self, end: Instant) -> bool {
+        let mut steps = 0;
+        let before = self.now;
+        loop {
+            let timeout = self.pipeline.next_timeout();
+            let times = [timeout, self.network.next(), self.senders.next()];
+            let Some(next) = times
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| *next <= end)
+            else {
+                return false;
+            };
+            self.now = self.now.max(next);
+            self.happen(timeout);
+            self.turn();
+            if self.now > before {
+                return true;
+            }
+            steps += 1;
+            assert!(
+                steps < STEPS_MAX,
+                "time stands still at {:?}",
+                self.elapsed()
+            );
+        }
+    }
+
+    fn happen(&mut self, timeout: Option<Instant>) {
+        let Self {
+            pipeline,
+            network,
+            senders,
+            now,
+            ..
+        } = self;
+        if network.next().is_some_and(|at| at <= *now) {
+            network.happen(pipeline, *now);
+        } else if senders.next().is_some_and(|at| at <= *now) {
+            senders.send(pipeline, *now);
+        } else if timeout.is_some_and(|at| at <= *now) {
+            pipeline.handle_timeout(*now);
+        }
+    }
+
+    fn turn(&mut self) {
+        while let Some(output) = self.pipeline.poll_output(self.now) {
+            match output {
+                Output::Reply { request, reply, .. } => self.senders.replied(request, &reply),
+                Output::Connect {
+                    lane, connection, ..
+                } => self.network.connect(lane, connection, self.now),
+                Output::Command {
+                    connection,
+                    command,
+                } => {
+                    let pipeline = &mut self.pipeline;
+                    self.network
+                        .command(connection, command, pipeline, self.now);
+                }
+                // Their addresses are numbers: there is no name to ask for.
+                Output::Resolve { .. } | Output::Notice { .. } => {}
+                other => panic!("nobody performs {other:?} here"),
+            }
+        }
+        self.check();
+    }
+
+    /// What holds after every step: each item is somewhere, each byte has a holder, and no limit is
+    /// passed.
+    fn check(&mut self) {
+        let Counters { lanes, shard, .. } = self.pipeline.counters();
+        let at = self.elapsed();
+        for lane in &lanes {
+            assert_eq!(lane.unaccounted(), 0, "items at {at:?}: {lane:?}");
+            // Counted in requests, as all queues here are, the limit is exact.
+            assert!(
+                lane.queue_size <= lane.queue_capacity,
+                "at {at:?}: {lane:?}"
+            );
+        }
+        assert_eq!(
+            shard.buffered_bytes,
+            self.pipeline.owed(),
+            "bytes at {at:?}"
+        );
+        assert!(
+            shard.buffered_bytes <= shard.buffered_bytes_max,
+            "{} bytes of {} at {at:?}",
+            shard.buffered_bytes,
+            shard.buffered_bytes_max
+        );
+        self.peak_bytes = self.peak_bytes.max(shard.buffered_bytes);
+    }
+}
