@@ -1,7 +1,8 @@
-//! How fast and how often to send: pure arithmetic over time, fed by verdicts.
+//! How fast, how often and how much at once: pure arithmetic over time, fed by verdicts.
 
 pub mod backoff;
 pub mod estimate;
+pub mod queueing;
 pub mod random;
 
 pub use backoff::{Backoff, BackoffRule, Next};

@@ -13,7 +13,7 @@ mod batch;
 mod control;
 mod delivery;
 mod egress;
-mod flow;
+pub mod flow;
 mod ingress;
 mod memory;
 mod pipeline;
