@@ -54,6 +54,10 @@ peers-collector:
 # the command that plays it again.
 simulate minutes="60":
     SIMULATE_MINUTES={{minutes}} cargo test -p tailrace-tests --test simulation any -- --nocapture
+# otel-arrow's dataflow engine, from its published crates, outside of the workspace; then
+# `just compare --program dataflow=target/peers/dataflow/release/dataflow`.
+peers-dataflow:
+    cargo build --release --locked --manifest-path bench/peers/dataflow/Cargo.toml --target-dir target/peers/dataflow
 
 # Advisories, licences, duplicate and foreign sources of the dependencies.
 deny:
