@@ -18,7 +18,7 @@ Options:
   --only NAMES       Take part, with commas between [default: all that are on this machine]
   --reference NAME   What the others are compared with [default: tailrace]
   --case CASE        PROTOCOL,COMPRESSION,SPANS,batched|unbatched[,STREAMS]; may be repeated
-                     [default: ten, and the overload]
+                     [default: eleven, and the overload]
   --overload         Only what a backend that takes less than is offered does to a device
   --rounds N         [default: 4]
   --seconds S        Of each run [default: 2]
@@ -34,13 +34,14 @@ Examples:
 
 Exit code: 0; 1 a device failed or lost something; 2 bad flags or descriptions.";
 
-const CASES: [&str; 10] = [
+const CASES: [&str; 11] = [
     "grpc,none,1,batched",
     "grpc,none,10,unbatched",
     "grpc,none,10,batched",
     "grpc,none,100,unbatched",
     "grpc,none,512,unbatched",
     "grpc,none,512,unbatched,1",
+    "grpc,none,512,batched",
     "grpc,none,8192,unbatched",
     "grpc,gzip,100,batched",
     "grpc,zstd,100,batched",
