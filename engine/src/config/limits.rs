@@ -65,14 +65,16 @@ pub struct ShardLimits {
 }
 
 /// The limits do not add up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitFault {
     /// The process limit less the spike.
     pub available: ByteCount,
-    /// The least that works with these shards and lanes.
+    /// The least that works with these shards and lanes: the sum of `holders`.
     pub needed: ByteCount,
     pub shards: u32,
     pub lanes: usize,
+    /// Who needs how much.
+    pub holders: Vec<Holder>,
 }
 
 impl fmt::Display for LimitFault {
@@ -82,7 +84,9 @@ impl fmt::Display for LimitFault {
             "the memory limit leaves {} where {} shards and {} exporter instances need at least \
              {}; raise the limit or lower service.tailrace.shards",
             self.available, self.shards, self.lanes, self.needed
-        )
+        )?;
+        let rows = self.holders.iter().map(Holder::row);
+        write!(f, "\n{}", table(rows).trim_end())
     }
 }
 
@@ -109,15 +113,22 @@ impl Limits {
         let fixed_total: u64 = fixed.iter().map(Holder::total).map(|total| total.0).sum();
         let lanes = config.lanes.len();
         // Lanes have three quarters.
-        let lanes_min = LANE_MIN.0 * (lanes.max(1) as u64) * 4 / 3;
-        let needed = fixed_total + lanes_min * u64::from(shards);
+        let lanes_min = Holder {
+            name: "requests, each shard".into(),
+            count: shards.into(),
+            each: ByteCount(LANE_MIN.0 * (lanes.max(1) as u64) * 4 / 3),
+        };
+        let needed = fixed_total + lanes_min.total().0;
         if process - spike < needed {
             let available = ByteCount(process - spike);
+            let mut holders = fixed;
+            holders.push(lanes_min);
             return Err(LimitFault {
                 available,
                 needed: ByteCount(needed),
                 shards,
                 lanes,
+                holders,
             });
         }
         let credit = (process - fixed_total) / u64::from(shards);
@@ -151,7 +162,7 @@ impl Limits {
             ("spike, kept free".to_owned(), 1, self.spike),
         ];
         let fixed = self.fixed.iter();
-        rows.extend(fixed.map(|holder| (holder.name.clone(), holder.count, holder.each)));
+        rows.extend(fixed.map(Holder::row));
         rows.push((
             "requests, each shard".to_owned(),
             shards,
@@ -163,20 +174,28 @@ impl Limits {
             shards,
             self.shard.lane,
         ));
-        let mut table = format!(
-            "{:<32} {:>6} {:>12} {:>12}\n",
-            "memory", "count", "each", "total"
-        );
-        for (name, count, each) in rows {
-            let total = ByteCount(each.0 * count);
-            let (each, total) = (each.to_string(), total.to_string());
-            table.push_str(&format!("{name:<32} {count:>6} {each:>12} {total:>12}\n"));
-        }
-        table
+        table(rows)
     }
 }
 
+fn table(rows: impl IntoIterator<Item = (String, u64, ByteCount)>) -> String {
+    let mut table = format!(
+        "{:<32} {:>6} {:>12} {:>12}\n",
+        "memory", "count", "each", "total"
+    );
+    for (name, count, each) in rows {
+        let total = ByteCount(each.0.saturating_mul(count));
+        let (each, total) = (each.to_string(), total.to_string());
+        table.push_str(&format!("{name:<32} {count:>6} {each:>12} {total:>12}\n"));
+    }
+    table
+}
+
 impl Holder {
+    fn row(&self) -> (String, u64, ByteCount) {
+        (self.name.clone(), self.count, self.each)
+    }
+
     pub const fn total(&self) -> ByteCount {
         ByteCount(self.count.saturating_mul(self.each.0))
     }

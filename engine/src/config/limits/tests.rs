@@ -61,11 +61,28 @@ fn a_limit_beyond_the_machine_is_lowered_and_said() {
 fn what_does_not_fit_is_a_fault() {
     let config = config("limit_mib: 20, spike_limit_mib: 1", "nop, otlp");
     let fault = Limits::plan(&config, 4, MACHINE).expect_err("too small");
+    let said = fault.to_string();
+    let mut lines = said.lines();
     assert_eq!(
-        fault.to_string(),
-        "the memory limit leaves 19 MiB where 4 shards and 2 exporter instances need at least \
-         29.3 MiB; raise the limit or lower service.tailrace.shards"
+        lines.next(),
+        Some(
+            "the memory limit leaves 19 MiB where 4 shards and 2 exporter instances need at least \
+             29.3 MiB; raise the limit or lower service.tailrace.shards"
+        )
     );
+    let names = lines.skip(1).map(|line| line.split("  ").next());
+    let names: Vec<_> = names.flatten().collect();
+    assert_eq!(
+        names,
+        [
+            "program",
+            "shards",
+            "gzip compressors",
+            "requests, each shard"
+        ]
+    );
+    let sum: u64 = fault.holders.iter().map(|holder| holder.total().0).sum();
+    assert_eq!(ByteCount(sum), fault.needed);
     assert!(Limits::plan(&config, 1, MACHINE).is_ok());
 }
 
