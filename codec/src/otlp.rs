@@ -1,6 +1,7 @@
 //! OTLP: the four signals and what can be done with an export request without decoding it.
 
 pub mod edit;
+pub mod encode;
 pub mod fields;
 pub mod json;
 mod merge;

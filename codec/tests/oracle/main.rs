@@ -2,6 +2,7 @@
 //! request means; the codec must agree on generated requests, cut into random slices.
 
 mod edit;
+mod encode;
 mod generate;
 mod json;
 mod merge;

@@ -1,0 +1,201 @@
+//! Attributes: a key and a value, borrowed.
+
+use crate::otlp::fields::{KEY_VALUE_KEY, KEY_VALUE_VALUE};
+use crate::varint;
+use crate::writer::Writer;
+
+const STRING: u32 = 1;
+const BOOL: u32 = 2;
+const INT: u32 = 3;
+const DOUBLE: u32 = 4;
+const ARRAY: u32 = 5;
+const BYTES: u32 = 7;
+/// In an array, its values.
+const ELEMENT: u32 = 1;
+
+/// An attribute's value or a log record's body.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    String(&'a str),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(&'a [u8]),
+    Array(&'a [Value<'a>]),
+}
+
+/// The key of an attribute, encoded ahead: recording it is one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(Box<[u8]>);
+
+impl Key {
+    pub fn new(key: &str) -> Self {
+        let mut out = Writer::new(Vec::with_capacity(key.len() + 3));
+        out.bytes(KEY_VALUE_KEY, key.as_bytes());
+        Self(out.into_buffer().into())
+    }
+}
+
+/// What an attribute may be called by.
+pub trait AttributeKey {
+    /// Bytes of the key's field.
+    fn field_len(&self) -> usize;
+    fn write(&self, out: &mut Writer);
+}
+
+impl AttributeKey for Key {
+    #[inline]
+    fn field_len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl AttributeKey for str {
+    #[inline]
+    fn field_len(&self) -> usize {
+        field_len(self.len())
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Writer) {
+        out.bytes(KEY_VALUE_KEY, self.as_bytes());
+    }
+}
+
+impl<K: AttributeKey + ?Sized> AttributeKey for &K {
+    #[inline]
+    fn field_len(&self) -> usize {
+        (**self).field_len()
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Writer) {
+        (**self).write(out);
+    }
+}
+
+/// Writes one attribute as field `number` of what it describes.
+///
+/// Cost: lengths are added up before anything is written, so nothing is moved; two copies, of the
+/// key and of the value.
+#[inline]
+pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {
+    let value_len = value.len();
+    out.header(number, key.field_len() + field_len(value_len));
+    key.write(out);
+    out.header(KEY_VALUE_VALUE, value_len);
+    value.write(out);
+}
+
+impl Value<'_> {
+    /// Bytes of the AnyValue that holds it.
+    fn len(&self) -> usize {
+        match self {
+            Self::String(text) => field_len(text.len()),
+            Self::Bytes(bytes) => field_len(bytes.len()),
+            Self::Bool(_) => 2,
+            Self::Int(int) => 1 + varint::len(*int as u64),
+            Self::Double(_) => 9,
+            Self::Array(values) => field_len(elements_len(values)),
+        }
+    }
+
+    /// The content of the AnyValue. Written where it is 0 or empty as well: the kind of a value is
+    /// told by which field is there.
+    pub(super) fn write(&self, out: &mut Writer) {
+        match self {
+            Self::String(text) => out.bytes(STRING, text.as_bytes()),
+            Self::Bytes(bytes) => out.bytes(BYTES, bytes),
+            Self::Bool(bool) => out.varint(BOOL, u64::from(*bool)),
+            Self::Int(int) => out.varint(INT, *int as u64),
+            Self::Double(double) => out.fixed64(DOUBLE, double.to_bits()),
+            Self::Array(values) => {
+                out.header(ARRAY, elements_len(values));
+                for value in *values {
+                    value.write_field(ELEMENT, out);
+                }
+            }
+        }
+    }
+
+    /// As a field that holds an AnyValue.
+    pub(super) fn write_field(&self, number: u32, out: &mut Writer) {
+        out.header(number, self.len());
+        self.write(out);
+    }
+}
+
+/// Cost: each value below an array of arrays is visited once for each level above it.
+fn elements_len(values: &[Value<'_>]) -> usize {
+    values.iter().map(|value| field_len(value.len())).sum()
+}
+
+/// Bytes of a length-delimited field with a number below 16.
+const fn field_len(len: usize) -> usize {
+    1 + varint::len(len as u64) + len
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::String(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a [Self]> for Value<'a> {
+    fn from(values: &'a [Self]) -> Self {
+        Self::Array(values)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(bool: bool) -> Self {
+        Self::Bool(bool)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(double: f64) -> Self {
+        Self::Double(double)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(int: i64) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<i32> for Value<'_> {
+    fn from(int: i32) -> Self {
+        Self::Int(int.into())
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(int: u32) -> Self {
+        Self::Int(int.into())
+    }
+}
+
+impl From<u16> for Value<'_> {
+    fn from(int: u16) -> Self {
+        Self::Int(int.into())
+    }
+}

@@ -1,0 +1,165 @@
+//! Spans, in the order in which they become known: start, attributes, events and links, end.
+
+use super::attribute::{AttributeKey, Value, attribute};
+use super::{count, text, time};
+use crate::writer::Writer;
+
+const TRACE_ID: u32 = 1;
+const SPAN_ID: u32 = 2;
+const TRACE_STATE: u32 = 3;
+const PARENT_SPAN_ID: u32 = 4;
+const NAME: u32 = 5;
+const KIND: u32 = 6;
+const START_TIME: u32 = 7;
+const END_TIME: u32 = 8;
+const DROPPED_ATTRIBUTES: u32 = 10;
+const EVENTS: u32 = 11;
+const DROPPED_EVENTS: u32 = 12;
+const LINKS: u32 = 13;
+const DROPPED_LINKS: u32 = 14;
+const STATUS: u32 = 15;
+const FLAGS: u32 = 16;
+
+const EVENT_TIME: u32 = 1;
+const EVENT_NAME: u32 = 2;
+const EVENT_ATTRIBUTES: u32 = 3;
+
+const LINK_TRACE_ID: u32 = 1;
+const LINK_SPAN_ID: u32 = 2;
+const LINK_TRACE_STATE: u32 = 3;
+const LINK_ATTRIBUTES: u32 = 4;
+const LINK_FLAGS: u32 = 6;
+
+const STATUS_MESSAGE: u32 = 2;
+const STATUS_CODE: u32 = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpanKind {
+    #[default]
+    Internal = 1,
+    Server = 2,
+    Client = 3,
+    Producer = 4,
+    Consumer = 5,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StatusCode {
+    #[default]
+    Unset = 0,
+    Ok = 1,
+    Error = 2,
+}
+
+/// What is known of a span when it starts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpanStart<'a> {
+    pub trace_id: [u8; 16],
+    pub span_id: [u8; 8],
+    /// Zero: a root span.
+    pub parent_span_id: [u8; 8],
+    pub trace_state: &'a str,
+    pub name: &'a str,
+    pub kind: SpanKind,
+    /// Nanoseconds since 1970.
+    pub start: u64,
+    /// The W3C trace flags, and OTLP's above them.
+    pub flags: u32,
+}
+
+impl SpanStart<'_> {
+    #[inline]
+    pub fn write(&self, out: &mut Writer) {
+        // The ids and times of every span: one copy of a known length.
+        let mut ids = [0; 1 + 1 + 16 + 1 + 1 + 8];
+        ids[..2].copy_from_slice(&[tag(TRACE_ID), 16]);
+        ids[2..18].copy_from_slice(&self.trace_id);
+        ids[18..20].copy_from_slice(&[tag(SPAN_ID), 8]);
+        ids[20..].copy_from_slice(&self.span_id);
+        out.raw(&ids);
+        text(out, TRACE_STATE, self.trace_state.as_bytes());
+        if self.parent_span_id != [0; 8] {
+            out.bytes(PARENT_SPAN_ID, &self.parent_span_id);
+        }
+        text(out, NAME, self.name.as_bytes());
+        out.varint(KIND, self.kind as u64);
+        time(out, START_TIME, self.start);
+        if self.flags != 0 {
+            out.fixed32(FLAGS, self.flags);
+        }
+    }
+}
+
+/// What is known of a span when it ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpanEnd<'a> {
+    /// Nanoseconds since 1970.
+    pub end: u64,
+    pub status: StatusCode,
+    pub status_message: &'a str,
+    pub dropped_attributes: u32,
+    pub dropped_events: u32,
+    pub dropped_links: u32,
+}
+
+impl SpanEnd<'_> {
+    #[inline]
+    pub fn write(&self, out: &mut Writer) {
+        time(out, END_TIME, self.end);
+        count(out, DROPPED_ATTRIBUTES, self.dropped_attributes.into());
+        count(out, DROPPED_EVENTS, self.dropped_events.into());
+        count(out, DROPPED_LINKS, self.dropped_links.into());
+        if self.status != StatusCode::Unset || !self.status_message.is_empty() {
+            let status = out.open(STATUS, self.status_message.len());
+            text(out, STATUS_MESSAGE, self.status_message.as_bytes());
+            count(out, STATUS_CODE, self.status as u64);
+            out.close(status);
+        }
+    }
+}
+
+/// Something that happened at one moment of a span. `at`: nanoseconds since 1970.
+pub fn event<K: AttributeKey>(
+    out: &mut Writer,
+    at: u64,
+    name: &str,
+    attributes: &[(K, Value<'_>)],
+) {
+    let open = out.open(EVENTS, name.len() + 32 * attributes.len());
+    time(out, EVENT_TIME, at);
+    text(out, EVENT_NAME, name.as_bytes());
+    for (key, value) in attributes {
+        attribute(out, EVENT_ATTRIBUTES, key, *value);
+    }
+    out.close(open);
+}
+
+/// Another span that this one has to do with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Link<'a> {
+    pub trace_id: [u8; 16],
+    pub span_id: [u8; 8],
+    pub trace_state: &'a str,
+    pub flags: u32,
+}
+
+impl Link<'_> {
+    pub fn write<K: AttributeKey>(&self, out: &mut Writer, attributes: &[(K, Value<'_>)]) {
+        let open = out.open(LINKS, self.trace_state.len() + 32 * attributes.len());
+        out.bytes(LINK_TRACE_ID, &self.trace_id);
+        out.bytes(LINK_SPAN_ID, &self.span_id);
+        text(out, LINK_TRACE_STATE, self.trace_state.as_bytes());
+        for (key, value) in attributes {
+            attribute(out, LINK_ATTRIBUTES, key, *value);
+        }
+        if self.flags != 0 {
+            out.fixed32(LINK_FLAGS, self.flags);
+        }
+        out.close(open);
+    }
+}
+
+/// The tag of a length-delimited field with a number below 16.
+const fn tag(number: u32) -> u8 {
+    (number << 3 | 2) as u8
+}
