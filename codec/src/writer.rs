@@ -43,6 +43,11 @@ impl Writer {
         &self.buffer
     }
 
+    /// Forgets what was written; the buffer stays.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
     /// The buffer, for its owner.
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer
