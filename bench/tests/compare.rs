@@ -74,7 +74,10 @@ fn runs_are_made_and_recorded_and_who_is_absent_is_named() {
     }
     let read =
         |name: &str| std::fs::read_to_string(folder.0.join("record").join(name)).expect("a record");
-    assert!(read("comparison.md").contains("other: **absent**"));
+    for absent in ["other", "one resource attribute inserted"] {
+        let line = format!("- {absent}: **absent**");
+        assert!(read("comparison.md").contains(&line), "{line}");
+    }
     assert!(read("comparison.svg").starts_with("<svg"));
     let dated = std::fs::read_dir(folder.0.join("record")).expect("a folder");
     let dated = dated.map(|entry| entry.expect("an entry").file_name());

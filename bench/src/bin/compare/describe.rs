@@ -30,6 +30,9 @@ pub struct Description {
     protocols: Vec<Protocol>,
     compressions: Vec<Encoding>,
     batching: Vec<bool>,
+    /// Whether what arrives twice is within what it promises: it sends again what was not answered
+    /// in a time of its own.
+    pub may_resend: bool,
 }
 
 /// What is sent, and what is done with it on the way.
@@ -247,6 +250,7 @@ fn describe(map: &mut Map<'_>) -> Description {
         protocols: choices(map, "protocols", &PROTOCOLS),
         compressions: choices(map, "compressions", &COMPRESSIONS),
         batching: choices(map, "batching", &BATCHING),
+        may_resend: map.boolean("may_resend").unwrap_or(false),
     }
 }
 

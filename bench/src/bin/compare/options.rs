@@ -18,7 +18,7 @@ Options:
   --only NAMES       Take part, with commas between [default: all that are on this machine]
   --reference NAME   What the others are compared with [default: tailrace]
   --case CASE        PROTOCOL,COMPRESSION,SPANS,batched|unbatched[,STREAMS]; may be repeated
-                     [default: eleven, and the overload]
+                     [default: fourteen, and the overload]
   --overload         Only what a backend that takes less than is offered does to a device
   --rounds N         [default: 4]
   --seconds S        Of each run [default: 2]
@@ -34,7 +34,7 @@ Examples:
 
 Exit code: 0; 1 a device failed or lost something; 2 bad flags or descriptions.";
 
-const CASES: [&str; 11] = [
+const CASES: [&str; 14] = [
     "grpc,none,1,batched",
     "grpc,none,10,unbatched",
     "grpc,none,10,batched",
@@ -46,6 +46,9 @@ const CASES: [&str; 11] = [
     "grpc,gzip,100,batched",
     "grpc,zstd,100,batched",
     "http/protobuf,none,100,unbatched",
+    "http/protobuf,none,512,unbatched",
+    "http/protobuf,none,512,unbatched,1",
+    "http/protobuf,gzip,100,batched",
 ];
 
 pub struct Options {

@@ -8,6 +8,12 @@ use std::fmt::Write;
 use tailrace_bench::conditions::Conditions;
 use tailrace_bench::paired::{Ratio, median};
 
+/// What is asked of a comparison and not in it, with the reason.
+const ABSENT_CASES: [(&str, &str); 1] = [(
+    "one resource attribute inserted",
+    "tailrace's configuration has no processor that edits yet",
+)];
+
 /// One comparison.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -136,6 +142,9 @@ impl Report {
                 None if version.is_empty() => writeln!(page, "- {name}: {about}"),
                 None => writeln!(page, "- {name}: {about}. `{version}`"),
             };
+        }
+        for (case, why) in ABSENT_CASES {
+            let _ = writeln!(page, "- {case}: **absent** ({why}).");
         }
         for case in &self.cases {
             case.write(&mut page, &self.reference);

@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use tailrace_bench::IdSet;
 use tailrace_bench::load::{Load, Plan, Protocol, Sent, Version, Wire};
 use tailrace_bench::process::{Directory, Process};
 use tailrace_bench::sink::script::Script;
 use tailrace_bench::sink::{Settings, Sink};
 use tailrace_bench::workload::Spec;
+use tailrace_bench::{IdSet, Verdict};
 use tailrace_codec::Signal;
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::RuntimeKind;
@@ -42,6 +42,7 @@ pub struct Rig {
     case: Case,
     next_item: u64,
     accepted: IdSet,
+    may_resend: bool,
 }
 
 /// What one run has cost.
@@ -85,6 +86,7 @@ impl Rig {
             case,
             next_item: 0,
             accepted: IdSet::default(),
+            may_resend: device.is_some_and(|(device, _)| device.may_resend),
         };
         if let Some((device, program)) = device {
             rig.address = nobody()?;
@@ -159,14 +161,13 @@ impl Rig {
         process.map_or(0, Process::peak_bytes)
     }
 
-    /// Ends both, and fails unless everything accepted arrived whole. Returns the duplicates: a
-    /// device may send again what its backend has answered late.
+    /// Ends both, and fails unless everything accepted arrived whole, and once where the device
+    /// does not say that it may send again. Returns the duplicates.
     pub fn finish(self) -> io::Result<u64> {
         drop(self.process);
         let received = self.sink.stop()?;
         let verdict = received.verdict(0, &self.accepted);
-        let whole = verdict.delivered_items == verdict.accepted_items && verdict.corrupt_items == 0;
-        match whole {
+        match is_whole(&verdict, self.may_resend) {
             true => Ok(verdict.duplicate_items),
             false => Err(io::Error::other(format!("{verdict:?}"))),
         }
@@ -209,7 +210,42 @@ impl Rig {
     }
 }
 
+fn is_whole(verdict: &Verdict, may_resend: bool) -> bool {
+    let has_arrived = verdict.delivered_items == verdict.accepted_items;
+    has_arrived && verdict.corrupt_items == 0 && (may_resend || verdict.duplicate_items == 0)
+}
+
 /// An address where nobody listens.
 fn nobody() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_fail_a_run_unless_the_device_may_send_again() {
+        let verdict = Verdict {
+            accepted_items: 5,
+            delivered_items: 5,
+            duplicate_items: 0,
+            corrupt_items: 0,
+        };
+        assert!(is_whole(&verdict, false));
+        let twice = Verdict {
+            duplicate_items: 1,
+            ..verdict
+        };
+        assert!(!is_whole(&twice, false) && is_whole(&twice, true));
+        let corrupt = Verdict {
+            corrupt_items: 1,
+            ..verdict
+        };
+        let lost = Verdict {
+            delivered_items: 4,
+            ..verdict
+        };
+        assert!(!is_whole(&corrupt, true) && !is_whole(&lost, true));
+    }
 }
