@@ -9,7 +9,7 @@ const LANES: usize = 100;
 const HUNG: usize = 17;
 const SPANS: usize = 5;
 
-const MINUTES: Duration = Duration::from_secs(120);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Five requests a second to all of them; `keys` are the hung one's.
 fn world(keys: &str) -> World {
@@ -31,7 +31,7 @@ fn world(keys: &str) -> World {
         seed: 2,
         yaml: exporters(512, keys),
         backends: backends.collect(),
-        traffic: Traffic::steady(Shape::steady(5.0, Spacing::Poisson), SPANS, MINUTES),
+        traffic: Traffic::steady(Shape::steady(5.0, Spacing::Poisson), SPANS, MINUTE),
     })
 }
 
@@ -45,7 +45,7 @@ fn others_have_everything(world: &World) {
 #[test]
 fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
     let mut world = world("timeout: 5s, sending_queue: {queue_size: 100}");
-    world.pass(MINUTES);
+    world.pass(MINUTE);
     world.pass(Duration::from_secs(10));
     let senders = &world.senders;
     assert!(
@@ -63,7 +63,7 @@ fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
 #[test]
 fn with_drop_oldest_nobody_sees_it_and_what_is_dropped_is_counted() {
     let mut world = world("sending_queue: {queue_size: 100, overflow: drop_oldest}, timeout: 5s");
-    world.pass(MINUTES);
+    world.pass(MINUTE);
     world.pass(Duration::from_secs(10));
     assert_eq!(world.senders.refusals(), 0, "{:?}", world.senders.refused);
     others_have_everything(&world);

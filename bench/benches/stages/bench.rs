@@ -1,6 +1,7 @@
 //! A stage measured: its time by criterion, its allocations and copied bytes by counting one call.
 
 use crate::counting::Allocations;
+use crate::processor::ProcessorTime;
 use crate::product::{Given, Product};
 use criterion::{BatchSize, Criterion, Throughput};
 use std::hint::black_box;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 /// Criterion, and the rows it filled.
 pub struct Bench {
-    criterion: Criterion,
+    criterion: Criterion<ProcessorTime>,
     pub rows: Vec<Row>,
 }
 
@@ -48,6 +49,7 @@ impl Bench {
     pub fn new() -> Self {
         // Many stages on a shared machine: enough to see a tenth, in a few minutes.
         let criterion = Criterion::default()
+            .with_measurement(ProcessorTime)
             .sample_size(30)
             .warm_up_time(Duration::from_millis(300))
             .measurement_time(Duration::from_millis(1200))

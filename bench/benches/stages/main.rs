@@ -12,6 +12,7 @@ mod input;
 mod json;
 mod lane;
 mod otlp;
+mod processor;
 mod product;
 mod ring;
 mod table;
