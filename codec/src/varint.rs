@@ -20,6 +20,7 @@ pub const fn len(value: u64) -> usize {
 }
 
 /// Appends `value`.
+#[inline]
 pub fn write(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

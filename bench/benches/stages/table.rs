@@ -12,12 +12,12 @@ use tailrace_bench::conditions::Conditions;
 const ABOUT: &str = "\
 # Stages
 
-Made by `just stages`, which runs `bench/benches/stages`. Processor time of all threads, the
-median of criterion's samples; between two threads it is also that of waiting for each other. A line that begins with `~` does the work of the line above it by other means,
-and `x` is how many times as long it takes. Allocations, their bytes and copied bytes are those of
-one request once everything that is reused has grown; growing counts as allocating the new size. Copied
-bytes are those of what the stage gives back that do not lie in the buffers it was given: copies,
-conversions, new headers and lengths.
+Made by `just stages`, which runs `bench/benches/stages`. Processor time of all threads, the median of
+criterion's samples; between two threads it is also that of waiting for each other. A line that begins
+with `~` does the work of the line above it by other means, and `x` is how many times as long it takes.
+Allocations, their bytes and copied bytes are those of one request once everything that is reused has
+grown; growing counts as allocating the new size. Copied bytes are those of what the stage gives back
+that do not lie in the buffers it was given: copies, conversions, new headers and lengths.
 ";
 
 const HEAD: &str = "\
