@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tailrace_codec::grpc::Code;
 
 /// Enough for the kinds to meet, in seconds of a debug build.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 25;
 
 /// One seed alone.
 const SEED: &str = "SIMULATE_SEED";
