@@ -17,7 +17,7 @@ enum Rank {
 use Rank::{Deciding, Network};
 
 /// As in `ARCHITECTURE.md`, "Rooms of the engine". `lib.rs` is the public face and sees all.
-const ROOMS: [(&str, Rank); 17] = [
+const ROOMS: [(&str, Rank); 18] = [
     ("units", Deciding(0)),
     ("time", Deciding(0)),
     ("exchange", Deciding(1)),
@@ -35,6 +35,7 @@ const ROOMS: [(&str, Rank); 17] = [
     ("assembly", Deciding(5)),
     ("shard", Deciding(6)),
     ("control", Deciding(7)),
+    ("embed", Deciding(8)),
 ];
 
 /// What the network half may know of the other.

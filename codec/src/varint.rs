@@ -13,6 +13,7 @@ use crate::rope::Cursor;
 pub const LEN_MAX: usize = 10;
 
 /// How many bytes `value` takes.
+#[inline]
 pub const fn len(value: u64) -> usize {
     // 9 * bits / 64 is bits / 7 rounded up for 1..=64 bits, without a division.
     let bits = 64 - (value | 1).leading_zeros() as usize;

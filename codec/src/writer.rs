@@ -78,18 +78,32 @@ impl Writer {
     }
 
     /// A string, bytes or ready-made message field.
+    #[inline]
     pub fn bytes(&mut self, number: u32, content: &[u8]) {
         self.header(number, content.len());
         self.buffer.extend_from_slice(content);
     }
 
     /// Tag and length of a field whose `len` bytes of content come next, or come from elsewhere.
+    #[inline]
     pub fn header(&mut self, number: u32, len: usize) {
+        if number < 16 && len < 0x80 {
+            // Nearly every field of telemetry: one byte each, appended at once.
+            let tag = (number << 3) as u8 | WireType::Len as u8;
+            self.buffer.extend_from_slice(&[tag, len as u8]);
+        } else {
+            self.long_header(number, len);
+        }
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, number: u32, len: usize) {
         self.tag(number, WireType::Len);
         varint::write(len as u64, &mut self.buffer);
     }
 
     /// Bytes as they are: fields written before, or part of a content.
+    #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

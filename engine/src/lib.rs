@@ -1,6 +1,7 @@
 //! The export engine: shards, receivers, lanes, delivery, and the runtime under them.
 
 pub mod config;
+pub mod embed;
 pub mod exchange;
 pub mod net;
 pub mod runtime;
@@ -46,7 +47,7 @@ impl Engine {
     ///
     /// Errors: what could not be had, and the remedy. Nothing is left running then.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
-        control::start(config, options).map(Self)
+        control::start(config, options, None).map(Self)
     }
 
     /// What it listens on, ports chosen by the system included.

@@ -245,6 +245,13 @@ impl Pipeline {
         self.balance.update(busy, self.shard.index());
     }
 
+    /// What is inside goes out as it is, without waiting to be batched.
+    pub fn flush(&mut self) {
+        for lane in &mut self.lanes {
+            lane.flush_once();
+        }
+    }
+
     /// Takes no more requests; what is inside goes out as it is, without waiting to be batched.
     pub fn stop(&mut self, now: Instant) {
         self.stopping = Some(now);

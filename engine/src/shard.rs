@@ -16,7 +16,7 @@ mod outputs;
 mod stop;
 mod writers;
 
-pub use messages::{Order, PEER_SLOTS, PeerMessage, Peers, Report, ShardPlan};
+pub use messages::{Guest, Order, PEER_SLOTS, PeerMessage, Peers, Report, ShardPlan};
 
 use crate::exchange::{Address, Arrival, ClientCommand, ServerCommand};
 use crate::net::{Clock, Mailbox, client, server};
@@ -82,6 +82,7 @@ impl Shard {
             listeners,
             files,
             prints,
+            guest,
             ..
         } = plan;
         let writers = match Writers::open(files, prints) {
@@ -111,6 +112,9 @@ impl Shard {
             let acceptor = Acceptor::new(socket)?;
             let shard = shard.clone();
             spawn(async move { shard.accept(listener, &acceptor, alone).await });
+        }
+        if let Some(guest) = guest {
+            spawn(guest.visit(shard.clone()));
         }
         // Who started the shards waits for this, and only while they start.
         let _ = plan.started.send(Ok(()));
@@ -202,6 +206,12 @@ impl Shard {
             self.clone(),
             Timer::new(),
         ));
+    }
+
+    /// Sends what is inside without waiting for full batches.
+    pub fn flush(&self) {
+        self.0.pipeline.borrow_mut().flush();
+        self.wake();
     }
 
     /// Lets time pass for the pipeline, then performs everything it asks for.

@@ -7,6 +7,7 @@
 mod bench;
 mod compress;
 mod counting;
+mod encode;
 mod framing;
 mod input;
 mod json;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let mut bench = Bench::new();
     framing::stages(&mut bench);
     otlp::stages(&mut bench);
+    encode::stages(&mut bench);
     json::stages(&mut bench);
     compress::stages(&mut bench);
     workload::stages(&mut bench);

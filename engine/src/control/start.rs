@@ -12,7 +12,7 @@ use crate::exchange::Address;
 use crate::runtime::{
     Blocked, Bound, Consumer, Producer, Requested, RuntimeKind, bind, choose, probe, ring, run,
 };
-use crate::shard::{PEER_SLOTS, PeerMessage, Peers, Shard, ShardPlan};
+use crate::shard::{Guest, PEER_SLOTS, PeerMessage, Peers, Shard, ShardPlan};
 use crate::units::{ListenerId, ShardId};
 use std::fmt;
 use std::io;
@@ -117,7 +117,14 @@ pub struct Running {
 }
 
 /// Starts shards and control, and returns once every shard serves.
-pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> {
+///
+/// With a `guest`, which runs on the first shard, requests come from inside the process: no
+/// listener of the configuration is bound.
+pub fn start(
+    config: &Config,
+    options: &Options,
+    guest: Option<Guest>,
+) -> Result<Running, StartError> {
     let (kind, blocked) = choose(options.runtime, probe()).map_err(StartError::Runtime)?;
     let cpus = processors();
     let configured = config.engine.shards.map(|shards| shards.get() as usize);
@@ -128,7 +135,8 @@ pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> 
     let mut listening = Vec::new();
     let mut sockets: Vec<Vec<(ListenerId, socket2::Socket)>> = Vec::new();
     sockets.resize_with(shards, Vec::new);
-    for (id, plan) in (0..).map(ListenerId).zip(&assembly.listeners) {
+    let bound = (0..).map(ListenerId).zip(&assembly.listeners);
+    for (id, plan) in bound.filter(|_| guest.is_none()) {
         let bound = listen(&plan.receiver, &plan.address, shards)?;
         listening.push(Listening {
             component: plan.receiver.clone(),
@@ -146,7 +154,7 @@ pub fn start(config: &Config, options: &Options) -> Result<Running, StartError> 
     };
 
     let pins = options.pinned.then_some(cpus);
-    let (links, shard_threads) = start_shards(kind, &assembly, sockets, pins.as_deref())?;
+    let (links, shard_threads) = start_shards(kind, &assembly, sockets, pins.as_deref(), guest)?;
     let names = Names::new(&assembly.names).map_err(StartError::Thread)?;
     let (commands, inbox) = ring(CONTROL_SLOTS);
     let thread = start_control(assembly, links, names, inbox, admin)?;
@@ -226,6 +234,7 @@ fn start_shards(
     assembly: &Assembly,
     sockets: Vec<Vec<(ListenerId, socket2::Socket)>>,
     pins: Option<&[usize]>,
+    mut guest: Option<Guest>,
 ) -> Result<(Vec<ShardLink>, Vec<JoinHandle<()>>), StartError> {
     let count = sockets.len();
     let busy: Arc<[AtomicU32]> = (0..count).map(|_| AtomicU32::new(0)).collect();
@@ -259,6 +268,7 @@ fn start_shards(
             listeners,
             files: files.collect(),
             prints,
+            guest: guest.take(),
             started: started.clone(),
             orders: order_inbox,
             inboxes: std::mem::take(&mut incoming[index]),

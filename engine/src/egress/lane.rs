@@ -86,6 +86,15 @@ pub enum Outcome {
     Refused,
 }
 
+/// Whether open batches go though they are neither full nor old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flushing {
+    No,
+    /// Until none is open.
+    Once,
+    ForGood,
+}
+
 /// One exporter instance in one shard.
 ///
 /// Invariant: every admitted item is counted in exactly one place
@@ -103,7 +112,7 @@ pub struct Lane {
     held: Size,
     /// What the destination has taught us by refusing.
     limits: Limits,
-    flushing: bool,
+    flushing: Flushing,
     counters: LaneCounters,
 }
 
@@ -118,7 +127,7 @@ impl Lane {
             settled: VecDeque::new(),
             held: Size::ZERO,
             limits: Limits::default(),
-            flushing: false,
+            flushing: Flushing::No,
             counters: LaneCounters::default(),
         }
     }
@@ -231,7 +240,15 @@ impl Lane {
 
     /// From now on batches go as they are, however small, and backoffs end at once.
     pub fn flush(&mut self) {
-        self.flushing = true;
+        self.flushing = Flushing::ForGood;
+        self.slots.all_due();
+    }
+
+    /// What is inside goes as it is, and backoffs end at once; what comes later is batched again.
+    pub fn flush_once(&mut self) {
+        if self.flushing == Flushing::No {
+            self.flushing = Flushing::Once;
+        }
         self.slots.all_due();
     }
 
@@ -284,9 +301,13 @@ impl Lane {
                 return added.sealed;
             }
         }
-        match open.seal_aged(now) {
-            None if self.flushing => open.seal_any(),
+        let sealed = match open.seal_aged(now) {
+            None if self.flushing != Flushing::No => open.seal_any(),
             aged => aged,
+        };
+        if sealed.is_none() && self.flushing == Flushing::Once {
+            self.flushing = Flushing::No;
         }
+        sealed
     }
 }

@@ -75,6 +75,11 @@ impl<T: Send> Consumer<T> {
         self.ring.pop()
     }
 
+    /// Whether the producer is gone. Values may still be waiting.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
     /// Takes the oldest value, or wakes the task when one comes. `None`: the producer is gone and
     /// everything was taken.
     ///

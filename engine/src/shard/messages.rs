@@ -1,5 +1,6 @@
 //! What crosses between threads: orders from control, batches between shards, reports to control.
 
+use super::Shard;
 use crate::config::FileConfig;
 use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::lane::Conclusion;
@@ -11,7 +12,9 @@ use crate::runtime::{Consumer, Producer};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 use crate::units::{AttemptId, LaneId, ListenerId, ShardId};
+use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -33,11 +36,36 @@ pub struct ShardPlan {
     pub files: Vec<Option<FileConfig>>,
     /// Whether a lane that has its home here writes to the console.
     pub prints: bool,
+    /// What runs here beside the connections.
+    pub guest: Option<Guest>,
     /// Told once, when the shard serves, or why it does not.
     pub started: SyncSender<io::Result<()>>,
     pub orders: Consumer<Order>,
     pub inboxes: Vec<Consumer<PeerMessage>>,
     pub peers: Peers,
+}
+
+/// A task of the engine's host that a shard runs as it runs its connections' tasks.
+pub struct Guest(Box<dyn FnOnce(Shard) -> Visit + Send>);
+
+type Visit = Pin<Box<dyn Future<Output = ()>>>;
+
+impl Guest {
+    pub fn new<F: Future<Output = ()> + 'static>(
+        task: impl FnOnce(Shard) -> F + Send + 'static,
+    ) -> Self {
+        Self(Box::new(|shard| Box::pin(task(shard))))
+    }
+
+    pub(super) fn visit(self, shard: Shard) -> Visit {
+        (self.0)(shard)
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").finish_non_exhaustive()
+    }
 }
 
 /// What the control thread asks of a shard.

@@ -1,0 +1,51 @@
+//! The engine inside a service: its threads record, shards export.
+//!
+//! ```text
+//!   application's thread                           shard's thread
+//!   Recorder { chunk being filled ---------------> Reading: takes what is committed
+//!              ring: chunks begun -- spsc ring --> Reading of the next chunk
+//!              chunks it made <-- last reference --- slices in batches and sockets }
+//!
+//!   chunk   | item | item | item | free ...        item: tag and length, then its content
+//!           <---- committed ---->
+//! ```
+//!
+//! **Threads.** A [`Recorder`] belongs to one thread at a time, one signal and one scope. It shares
+//! with the shard its chunks and a ring, each with one writer and one reader.
+//!
+//! **Chunk.** Memory of a fixed size that items are appended to. An item is put together in a
+//! buffer of its span, since spans nest and end in any order, and copied into the chunk when it is
+//! complete. Then the new length is published with a release store: whatever the shard finds below
+//! the length it reads is complete and never written again. So a chunk need not be full to be
+//! taken, and the last span of an idle thread leaves like any other.
+//!
+//! **Ring.** A chunk enters the ring when it is begun, not when it is full; the next one in the
+//! ring says that the one before is complete. A ring that closes says the same of the last.
+//!
+//! **Who wraps.** A task on the shard looks at every recorder on a timer. What it takes gets the
+//! resource and scope put before it as one slice, and goes into the pipeline as the request of a
+//! connection without a socket: admission, credit, batches, retries and verdicts are those of any
+//! other. What is refused for want of room is offered again; meanwhile its recorder fills up.
+//!
+//! **Who flushes.** [`Embedded::flush`] wakes the task, which takes everything, has open batches
+//! sent, and answers when each request it made until then has its verdict.
+//!
+//! **Who frees.** Slices of a chunk go as they are into payloads, batches and sockets. The recorder
+//! keeps a reference to each chunk it made and uses one again when no other reference is left. It
+//! makes a fixed number at most: that bounds memory, and when all are in use an item is dropped
+//! and counted. Recording never waits, takes no lock and makes no system call.
+
+mod chunk;
+mod doorway;
+mod intake;
+mod recorder;
+mod service;
+mod settings;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+pub use doorway::{FlushError, FlushReport};
+pub use recorder::{Pressure, Recorder, RecorderLimits};
+pub use service::{EmbedError, Embedded};
+pub use settings::{Protocol, Settings, SettingsError};

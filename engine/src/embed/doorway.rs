@@ -1,0 +1,116 @@
+//! How the application's threads reach the shard that reads their recorders, where it is seldom:
+//! a new recorder, a flush, the end.
+
+use super::intake::Recording;
+use crate::control::Running;
+use crate::runtime::Producer;
+use std::fmt;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the application asks of the shard.
+#[derive(Debug)]
+pub(super) enum Command {
+    Record(Box<Recording>),
+    Flush(SyncSender<Result<FlushReport, FlushError>>),
+    /// Take what is recorded, then let go of the engine, which ends when it has delivered.
+    Close(Box<Running>),
+}
+
+/// Everything that was recorded before the flush is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// What recorders had no room for, since the start.
+    pub dropped_items: u64,
+}
+
+/// Why a flush did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlushError {
+    /// The deadline passed. What is not delivered yet is still tried.
+    TimedOut,
+    /// Since the flush before, so many items were refused for good or given up.
+    Undelivered { failed_items: u64 },
+    /// The engine's threads have ended.
+    Ended,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("the deadline passed before everything was delivered"),
+            Self::Undelivered { failed_items } => {
+                write!(f, "{failed_items} items were refused or given up")
+            }
+            Self::Ended => f.write_str("the engine's threads have ended; the log says why"),
+        }
+    }
+}
+
+impl std::error::Error for FlushError {}
+
+/// Commands and a bell. The lock is held for a push or a swap.
+#[derive(Debug)]
+pub(super) struct Doorway(Mutex<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    commands: Vec<Command>,
+    bell: Producer<()>,
+    has_ended: bool,
+}
+
+impl Doorway {
+    pub(super) const fn new(bell: Producer<()>) -> Self {
+        Self(Mutex::new(Inside {
+            commands: Vec::new(),
+            bell,
+            has_ended: false,
+        }))
+    }
+
+    /// Hands a command over and wakes the shard. Gives it back where nobody will take it.
+    pub(super) fn send(&self, command: Command) -> Result<(), Command> {
+        let mut inside = self.lock();
+        if inside.has_ended {
+            return Err(command);
+        }
+        inside.commands.push(command);
+        // A full ring has rung already.
+        let _ = inside.bell.send(());
+        Ok(())
+    }
+
+    /// The shard's side, for as long as it lives.
+    pub(super) const fn attend(self: Arc<Self>) -> Attendance {
+        Attendance(self)
+    }
+
+    /// Poisoned, it is as whole as before: nothing within can panic halfway.
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shard's side of a doorway. When it is dropped, also by a panic, who waits for an answer
+/// hears that there is none.
+#[derive(Debug)]
+pub(super) struct Attendance(Arc<Doorway>);
+
+impl Attendance {
+    pub(super) fn take(&self) -> Vec<Command> {
+        std::mem::take(&mut self.0.lock().commands)
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        let commands = {
+            let mut inside = self.0.lock();
+            inside.has_ended = true;
+            std::mem::take(&mut inside.commands)
+        };
+        drop(commands);
+    }
+}

@@ -1,0 +1,305 @@
+//! The shard's side: what recorders committed becomes requests of the pipeline.
+//!
+//! To the shard this is a connection like any other, without a socket: it asks for admission and
+//! credit, and is answered when its lanes have ended. What is refused for want of room is kept and
+//! offered again, and meanwhile its recorder fills up, and drops.
+
+use super::doorway::{Command, Doorway, FlushError, FlushReport};
+use super::recorder::Source;
+use crate::control::Running;
+use crate::exchange::{
+    Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand,
+};
+use crate::net::{Clock, Mailbox};
+use crate::runtime::{Consumer, Timer, now};
+use crate::shard::Shard;
+use crate::units::{ConnectionId, ListenerId, RequestId};
+use bytes::Bytes;
+use http::request::Parts;
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tailrace_codec::grpc::Code;
+use tailrace_codec::otlp::encode::Envelope;
+use tailrace_codec::{Rope, Signal};
+
+/// How often recorders are looked at. A recorder with the default limits holds what a thread that
+/// records 350,000 spans a second has by then.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Items of one request, in bytes: below what a receiver takes.
+const REQUEST_BYTES_MAX: usize = 2 << 20;
+
+/// The configuration of an engine that is embedded has one listener.
+const LISTENER: ListenerId = ListenerId(0);
+
+/// A recorder, and what stands before its items.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) signal: Signal,
+    pub(super) envelope: Arc<Envelope>,
+    pub(super) source: Source,
+}
+
+#[derive(Debug)]
+struct Intake {
+    shard: Shard,
+    connection: ConnectionId,
+    recordings: Vec<Open>,
+    /// Requests that wait for delivery, and their items.
+    unanswered: HashMap<RequestId, u64>,
+    flushes: Vec<Flush>,
+    /// Given up or refused for good, since a flush last said so.
+    failed_items: u64,
+    /// Of recorders that are gone: what they had no room for.
+    dropped_items: u64,
+    is_draining: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    recording: Recording,
+    head: Parts,
+    /// A request that was refused for want of room, and its items.
+    kept: Option<(Rope, u64)>,
+}
+
+#[derive(Debug)]
+struct Flush {
+    answer: SyncSender<Result<FlushReport, FlushError>>,
+    /// `None` until everything recorded before it is admitted.
+    waits_for: Option<HashSet<RequestId>>,
+}
+
+/// Serves the recorders of a process until the shard ends.
+pub(super) async fn run(shard: Shard, doorway: Arc<Doorway>, bell: Consumer<()>) {
+    let doorway = doorway.attend();
+    let mailbox = Mailbox::new();
+    let Some(terms) = shard.opened(Arrival::at(LISTENER), mailbox.clone()) else {
+        return;
+    };
+    let mut intake = Intake {
+        connection: terms.connection,
+        shard,
+        recordings: Vec::new(),
+        unanswered: HashMap::new(),
+        flushes: Vec::new(),
+        failed_items: 0,
+        dropped_items: 0,
+        is_draining: false,
+    };
+    let mut timer = Timer::new();
+    let mut next = now() + PERIOD;
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(())) = bell.poll_recv(cx) {}
+        let closing = intake.obey(doorway.take());
+        intake.hear(&mailbox, cx);
+        if now() >= next || !intake.flushes.is_empty() || closing.is_some() {
+            intake.take_all();
+            next = now() + PERIOD;
+        }
+        intake.advance_flushes();
+        // What is taken is inside: control may stop the shards.
+        drop(closing);
+        if intake.is_draining && intake.unanswered.is_empty() {
+            return Poll::Ready(());
+        }
+        match timer.poll_until(cx, next) {
+            Poll::Ready(()) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+impl Intake {
+    /// The engine, if it is to end.
+    fn obey(&mut self, commands: Vec<Command>) -> Option<Box<Running>> {
+        let mut closing = None;
+        for command in commands {
+            match command {
+                Command::Record(recording) => self.recordings.push(Open {
+                    head: head(recording.signal),
+                    recording: *recording,
+                    kept: None,
+                }),
+                Command::Flush(answer) => self.flushes.push(Flush {
+                    answer,
+                    waits_for: None,
+                }),
+                Command::Close(running) => closing = Some(running),
+            }
+        }
+        closing
+    }
+
+    fn hear(&mut self, mailbox: &Mailbox<ServerCommand>, cx: &mut Context<'_>) {
+        while let Poll::Ready(command) = mailbox.poll_recv(cx) {
+            match command {
+                ServerCommand::Reply(request, reply) => self.settle(request, &reply),
+                ServerCommand::Drain => self.is_draining = true,
+            }
+        }
+    }
+
+    fn settle(&mut self, request: RequestId, reply: &Reply) {
+        let items = self.unanswered.remove(&request).unwrap_or_default();
+        if code(reply) != Code::Ok {
+            self.failed_items += items;
+        }
+        for flush in &mut self.flushes {
+            if let Some(waits_for) = &mut flush.waits_for {
+                waits_for.remove(&request);
+            }
+        }
+    }
+
+    /// Takes what all recorders have committed. Recorders that are gone leave with their last item.
+    fn take_all(&mut self) {
+        let mut recordings = std::mem::take(&mut self.recordings);
+        recordings.retain_mut(|open| {
+            // Asked first: what comes before the end is then taken below.
+            let is_last = open.recording.source.is_closed();
+            let is_empty = self.take(open);
+            let is_done = is_last && is_empty;
+            if is_done {
+                self.dropped_items += open.recording.source.dropped();
+            }
+            !is_done
+        });
+        self.recordings = recordings;
+    }
+
+    /// `false`: there is no room for all of it now.
+    fn take(&mut self, open: &mut Open) -> bool {
+        if let Some((items, count)) = open.kept.take()
+            && !self.offer(open, items, count)
+        {
+            return false;
+        }
+        let (mut items, mut count) = (Rope::new(), 0);
+        while let Some(taken) = open.recording.source.take() {
+            count += u64::from(taken.items);
+            items.push(Bytes::from_owner(taken));
+            if items.len() >= REQUEST_BYTES_MAX {
+                let full = std::mem::replace(&mut items, Rope::new());
+                if !self.offer(open, full, std::mem::take(&mut count)) {
+                    return false;
+                }
+            }
+        }
+        count == 0 || self.offer(open, items, count)
+    }
+
+    /// Puts items into the pipeline, or keeps them where there is no room. `false`: kept.
+    fn offer(&mut self, open: &mut Open, items: Rope, count: u64) -> bool {
+        match self.admit(open, items.clone(), count) {
+            Ok(()) => true,
+            Err(refused) => {
+                let comes_again = matches!(refused, Code::Unavailable | Code::ResourceExhausted);
+                if comes_again && !self.is_draining {
+                    open.kept = Some((items, count));
+                    return false;
+                }
+                self.failed_items += count;
+                true
+            }
+        }
+    }
+
+    fn admit(&mut self, open: &Open, items: Rope, count: u64) -> Result<(), Code> {
+        let head = RequestHead {
+            listener: LISTENER,
+            connection: self.connection,
+            parts: &open.head,
+        };
+        let request = match self.shard.head(&head) {
+            Admission::Receive { request, .. } => request,
+            Admission::Answer(reply) => return Err(code(&reply)),
+        };
+        let mut message = Rope::from(open.recording.envelope.head(items.len()));
+        message.append(items);
+        if let Credit::Refused(reply) = self.shard.reserve(request, message.len() as u64) {
+            return Err(code(&reply));
+        }
+        let compressed = false;
+        let body = Body {
+            message,
+            compressed,
+        };
+        match self.shard.complete(request, body) {
+            None => {
+                self.unanswered.insert(request, count);
+                Ok(())
+            }
+            Some(reply) => match code(&reply) {
+                Code::Ok => Ok(()),
+                refused => Err(refused),
+            },
+        }
+    }
+
+    /// A flush begins when everything is admitted, and ends when all of that is answered.
+    fn advance_flushes(&mut self) {
+        let admitted = self.recordings.iter().all(|open| open.kept.is_none());
+        let mut begun = false;
+        for flush in &mut self.flushes {
+            if flush.waits_for.is_none() && admitted {
+                flush.waits_for = Some(self.unanswered.keys().copied().collect());
+                begun = true;
+            }
+        }
+        if begun {
+            self.shard.flush();
+        }
+        let recordings = self.recordings.iter();
+        let dropped = recordings.map(|open| open.recording.source.dropped());
+        let dropped_items = self.dropped_items + dropped.sum::<u64>();
+        let failed = &mut self.failed_items;
+        let mut outcome = || match std::mem::take(failed) {
+            0 => Ok(FlushReport { dropped_items }),
+            failed_items => Err(FlushError::Undelivered { failed_items }),
+        };
+        self.flushes.retain(|flush| {
+            let done = flush.waits_for.as_ref().is_some_and(HashSet::is_empty);
+            if done {
+                // Who asked may have given up waiting.
+                let _ = flush.answer.try_send(outcome());
+            }
+            !done
+        });
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        for request in self.unanswered.keys() {
+            self.shard.abandon(*request);
+        }
+        self.shard.closed(self.connection);
+    }
+}
+
+fn code(reply: &Reply) -> Code {
+    match reply {
+        Reply::Grpc(reply) => reply.code,
+        // The requests are gRPC's: nothing else answers them.
+        Reply::Http(_) | Reply::Reset(_) => Code::Internal,
+    }
+}
+
+fn head(signal: Signal) -> Parts {
+    let request = http::Request::post(signal.grpc_path())
+        .header(http::header::CONTENT_TYPE, "application/grpc")
+        .body(());
+    let (parts, ()) = request
+        .expect("a path and a header of our own")
+        .into_parts();
+    parts
+}

@@ -1,0 +1,141 @@
+//! The engine as a service holds it: start, recorders, flush, end.
+
+use super::doorway::{Command, Doorway, FlushError, FlushReport};
+use super::intake::{self, Recording};
+use super::recorder::{Recorder, RecorderLimits};
+use super::settings::{Settings, SettingsError};
+use crate::control::{self, Options, Running, StartError};
+use crate::runtime::ring;
+use crate::shard::Guest;
+use std::fmt;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tailrace_codec::Signal;
+use tailrace_codec::otlp::encode::{Envelope, Scope, Value};
+
+/// A running engine inside this process. Shared by reference between threads.
+///
+/// Dropped, it hands what is recorded to its threads and returns at once; they deliver for as long
+/// as the process lives, at most half a minute. Only [`shutdown`](Self::shutdown) waits.
+#[derive(Debug)]
+pub struct Embedded {
+    doorway: Arc<Doorway>,
+    /// `None` once it is shut down. Locked by nobody: one end of its ring is for one thread, and
+    /// only who owns the engine uses it.
+    running: Mutex<Option<Box<Running>>>,
+    resource: Vec<(String, String)>,
+    limits: RecorderLimits,
+}
+
+/// Why the engine did not start. The service can go on without it.
+#[derive(Debug)]
+pub enum EmbedError {
+    Settings(SettingsError),
+    Start(StartError),
+}
+
+impl fmt::Display for EmbedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(error) => write!(f, "{error}"),
+            Self::Start(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for EmbedError {}
+
+/// How often an engine that ends is looked at.
+const ENDING_PERIOD: Duration = Duration::from_millis(1);
+
+impl Embedded {
+    /// Starts control and one shard, neither bound to a processor.
+    pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
+        let config = settings.config().map_err(EmbedError::Settings)?;
+        let options = Options {
+            runtime: settings.runtime,
+            shards: Some(1),
+            pinned: false,
+            admin: false,
+        };
+        let (bell, heard) = ring(1);
+        let doorway = Arc::new(Doorway::new(bell));
+        let inside = Arc::clone(&doorway);
+        let guest = Guest::new(move |shard| intake::run(shard, inside, heard));
+        let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
+        Ok(Self {
+            doorway,
+            running: Mutex::new(Some(Box::new(running))),
+            resource: settings.resource(),
+            limits: settings.recorder,
+        })
+    }
+
+    /// A recorder of finished items for one thread; threads may come and go.
+    ///
+    /// Cost: memory for one chunk, and a wake-up of the shard. After the engine has ended it
+    /// records until it is full, and then drops.
+    pub fn recorder(&self, signal: Signal, scope: &Scope<'_>) -> Recorder {
+        let resource = self.resource.iter();
+        let resource: Vec<_> = resource
+            .map(|(key, value)| (&key[..], Value::String(value)))
+            .collect();
+        let (recorder, source) = Recorder::new(self.limits);
+        let recording = Recording {
+            signal,
+            envelope: Arc::new(Envelope::new(&resource, scope)),
+            source,
+        };
+        let _ = self.doorway.send(Command::Record(Box::new(recording)));
+        recorder
+    }
+
+    /// Waits until everything recorded before is delivered, at most for `timeout`.
+    pub fn flush(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        let (sender, answer) = sync_channel(1);
+        let sent = self.doorway.send(Command::Flush(sender));
+        sent.map_err(|_| FlushError::Ended)?;
+        match answer.recv_timeout(timeout) {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::Timeout) => Err(FlushError::TimedOut),
+            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Ended),
+        }
+    }
+
+    /// Flushes and ends the engine's threads, all within `timeout`. What is not delivered by then
+    /// is dropped and counted.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        let until = Instant::now() + timeout;
+        let flushed = self.flush(timeout);
+        let Some(running) = self.take_running() else {
+            return flushed;
+        };
+        let rest = until.saturating_duration_since(Instant::now());
+        let _ = running
+            .commands
+            .send(control::Command::Stop { timeout: rest });
+        while !running.thread.is_finished() {
+            if Instant::now() >= until {
+                // They end by themselves: what they wait for has limits of its own.
+                return flushed.and(Err(FlushError::TimedOut));
+            }
+            std::thread::sleep(ENDING_PERIOD);
+        }
+        flushed
+    }
+
+    fn take_running(&mut self) -> Option<Box<Running>> {
+        let running = self.running.get_mut();
+        running.unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Some(running) = self.take_running() {
+            // An engine whose shard has ended is let go of here.
+            drop(self.doorway.send(Command::Close(running)));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The primitives of a chunk. The model checker compiles the chunk with its own in their place.
+
+pub(super) use std::sync::Arc;
+pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+use std::cell::UnsafeCell;
+use std::ops::Range;
+
+/// Bytes that one thread writes while others read those written before.
+#[derive(Debug)]
+pub(super) struct Memory(Box<[UnsafeCell<u8>]>);
+
+// SAFETY: `write` and `read` are unsafe and demand of their callers that no byte is written while
+// another thread may touch it; bytes themselves belong to no thread.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    pub(super) fn new(len: usize) -> Self {
+        Self((0..len).map(|_| UnsafeCell::new(0)).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Writes `bytes` at `at`. Panics where they do not fit.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else reads or writes these bytes during the call.
+    pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
+        let target = &self.0[at..at + bytes.len()];
+        let target = UnsafeCell::raw_get(target.as_ptr());
+        // SAFETY: `target` is valid for `bytes.len()` bytes, which were just bounds-checked, and
+        // `UnsafeCell<u8>` has the layout of `u8`; the caller has them for itself.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+
+    /// The bytes of `range`. Panics where it lies outside.
+    ///
+    /// # Safety
+    ///
+    /// They are never written again while the result lives, and their writes happened before.
+    pub(super) unsafe fn read(&self, range: Range<usize>) -> &[u8] {
+        let source = &self.0[range];
+        let start = UnsafeCell::raw_get(source.as_ptr());
+        // SAFETY: bounds-checked above, the layout is that of `u8`, initialised by `new`; the
+        // caller says that nobody writes them.
+        unsafe { std::slice::from_raw_parts(start, source.len()) }
+    }
+}
