@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod estimate;
 pub mod queueing;
 pub mod random;
+pub mod sizing;
 
 pub use backoff::{Backoff, BackoffRule, Next};
 pub use random::Random;

@@ -20,6 +20,7 @@
 //! | [`finite`] | a bounded queue: blocking, lengths and times, exactly (M/M/c/K) |
 //! | [`general`] | any arrivals and services, by their first two moments (G/G/c) |
 //! | [`bulk`] | a server that takes many at once, and the batch size that suits it |
+//! | [`normal`] | quantiles of the normal distribution |
 //! | [`window`] | how much must be under way to keep a long path busy |
 //!
 //! None of it is exact about a real forwarder: arrivals and services are not independent, and rates
@@ -29,6 +30,7 @@ pub mod bulk;
 pub mod erlang;
 pub mod finite;
 pub mod general;
+pub mod normal;
 pub mod window;
 
 pub use bulk::{BatchCost, BulkService};

@@ -1,5 +1,7 @@
 //! Erlang's two formulas, and how many servers a target takes.
 
+use super::normal::distribution_over_density;
+
 /// No answer of this module is more servers than this: loops end, whatever is asked.
 const SERVERS_MAX: u32 = 10_000_000;
 
@@ -61,22 +63,6 @@ pub fn safety(waiting: f64) -> f64 {
 
 fn halfin_whitt(beta: f64) -> f64 {
     1.0 / (1.0 + beta * distribution_over_density(beta))
-}
-
-/// Phi(x) / phi(x) of the normal distribution, for x >= 0: all terms are positive, so that no
-/// digit is lost to a difference.
-///
-/// Source: Marsaglia, "Evaluating the Normal Distribution", Journal of Statistical Software 11
-/// (2004).
-fn distribution_over_density(x: f64) -> f64 {
-    let half = 0.5 * std::f64::consts::TAU.sqrt() * (0.5 * x * x).exp();
-    let (mut term, mut sum, mut odd) = (x, x, 1.0);
-    while term > sum * f64::EPSILON {
-        odd += 2.0;
-        term *= x * x / odd;
-        sum += term;
-    }
-    half + sum
 }
 
 fn servers_until(offered: f64, enough: impl Fn(f64, u32) -> bool) -> u32 {
