@@ -19,6 +19,7 @@ mod load;
 mod metrics_and_health;
 mod partial_success;
 mod peers;
+mod plan;
 mod poison_item;
 mod queue_full_drops;
 mod queue_full_refuses;

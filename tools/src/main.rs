@@ -8,6 +8,7 @@ mod instrument;
 mod ledger;
 mod load;
 mod logs;
+mod plan;
 mod ready_file;
 mod run;
 mod sink;
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   tailrace validate --config collector.yaml
   tailrace load --endpoint 127.0.0.1:4317 --rate 50000/s --duration 30s
   tailrace sink --listen 127.0.0.1:4317 --script flaky.yaml
+  tailrace plan --rate 200k/s --rtt 80ms --outage 30m
   tailrace run --config base.yaml --config site.yaml --set service.telemetry.logs.level=debug";
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +56,8 @@ enum Command {
     Sink(sink::SinkArgs),
     /// What became of each item: lost, duplicate, ghost, corrupt
     Ledger(ledger::LedgerArgs),
+    /// What to configure for a load and a destination: sizes, why, and the delay to expect
+    Plan(Box<plan::PlanArgs>),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Load(args) => load::load(&args),
         Command::Sink(args) => sink::sink(&args),
         Command::Ledger(args) => ledger::ledger(&args),
+        Command::Plan(args) => plan::plan(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,7 @@ mod forecast;
 pub use forecast::{Forecast, LoadPoint};
 
 use super::queueing::GeneralQueue;
+use forecast::Filling;
 
 /// What arrives, and how the destination answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,6 +130,7 @@ pub struct Sizing {
     pub model: GeneralQueue,
     /// Batches that may wait before one is refused.
     pub room_batches: f64,
+    request_items: f64,
 }
 
 impl Sizing {
@@ -160,6 +162,7 @@ impl Sizing {
             timeout,
             model,
             room_batches,
+            request_items: workload.request_items,
         }
     }
 
@@ -181,12 +184,20 @@ impl Sizing {
 
     /// What to expect with these settings.
     pub fn forecast(&self) -> Forecast {
-        Forecast::new(&self.model, self.batch.value, self.room_batches)
+        Forecast::new(&self.model, &self.filling(), self.room_batches)
     }
 
     /// Delay over load, from a tenth of what the consumers carry to nearly all of it.
     pub fn curve(&self) -> Vec<LoadPoint> {
-        forecast::curve(&self.model, self.batch.value, self.flush.value)
+        forecast::curve(&self.model, &self.filling())
+    }
+
+    fn filling(&self) -> Filling {
+        Filling {
+            batch_items: self.batch.value,
+            request_items: self.request_items,
+            flush_seconds: self.flush.value,
+        }
     }
 }
 

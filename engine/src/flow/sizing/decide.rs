@@ -129,7 +129,7 @@ pub fn consumers(workload: &Workload, targets: &Targets, batches: &Batches) -> D
         what: "consumers",
         key: "sending_queue.num_consumers",
         value: staffed.max(draining),
-        unit: "batches under way",
+        unit: "under way at once",
         why,
     }
 }
@@ -159,7 +159,7 @@ pub fn connections(workload: &Workload, capacity: &Capacity, consumers: f64) -> 
         what: "connections",
         key: "tailrace.connections_max",
         value: by_rate.max(by_streams).max(1.0).min(consumers),
-        unit: "connections",
+        unit: "in the whole process",
         why,
     }
 }
@@ -280,7 +280,7 @@ pub fn shards(workload: &Workload, capacity: &Capacity, batches: &Batches) -> De
         what: "shards",
         key: "service.tailrace.shards",
         value: (busy / capacity.utilisation).ceil().max(1.0),
-        unit: "cores",
+        unit: "of a core each",
         why: format!(
             "bytes {per_byte:.3} + requests {per_request:.3} + batches {per_batch:.3} = \
              {busy:.3} cores, at most {:.0} % busy",
@@ -294,7 +294,8 @@ pub fn timeout(workload: &Workload) -> Decision {
     Decision {
         what: "timeout",
         key: "timeout",
-        value: (2.0 * rare).max(1.0),
+        // Up to the next tenth: nobody configures microseconds.
+        value: ((20.0 * rare).ceil() / 10.0).max(1.0),
         unit: "s, of one try",
         why: format!(
             "twice the round trip that 1 in 10000 exceeds, {}: what is given up too early is sent \

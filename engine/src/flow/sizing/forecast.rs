@@ -38,10 +38,36 @@ pub struct LoadPoint {
     pub p99_seconds: f64,
 }
 
+/// How a batch comes together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Filling {
+    pub batch_items: f64,
+    /// Items that come at once.
+    pub request_items: f64,
+    /// A batch that is not full by then is sent as it is.
+    pub flush_seconds: f64,
+}
+
+impl Filling {
+    /// The longest that an item waits for its batch, at so many batches a second: the first
+    /// request waits for all others, the last for none.
+    fn seconds(&self, batch_items: f64, batches_per_second: f64) -> f64 {
+        let others = (1.0 - self.request_items / batch_items).max(0.0);
+        (others / batches_per_second).min(self.flush_seconds)
+    }
+
+    /// What a batch holds when so many items arrive a second.
+    fn items_at(&self, item_rate: f64) -> f64 {
+        let flushed = (item_rate * self.flush_seconds).max(self.request_items);
+        self.batch_items.min(flushed)
+    }
+}
+
 impl Forecast {
-    pub(super) fn new(queue: &GeneralQueue, batch_items: f64, room_batches: f64) -> Self {
+    pub(super) fn new(queue: &GeneralQueue, filling: &Filling, room_batches: f64) -> Self {
         let round_trips = round_trips(queue);
-        let delay = Delay::new(queue, fill_seconds(queue, batch_items), &round_trips);
+        let fill_seconds = filling.seconds(filling.batch_items, queue.arrival_rate);
+        let delay = Delay::new(queue, fill_seconds, &round_trips);
         Self {
             utilisation: queue.utilisation(),
             waiting: queue.waiting_probability(),
@@ -57,21 +83,22 @@ impl Forecast {
 }
 
 /// Consumers and batch stay as they are; the load goes from a tenth of what the consumers carry to
-/// 99 % of it. A batch that does not fill within `flush_seconds` is sent smaller.
-pub(super) fn curve(queue: &GeneralQueue, batch_items: f64, flush_seconds: f64) -> Vec<LoadPoint> {
-    let full = f64::from(queue.servers) / queue.service_seconds * batch_items;
+/// 99 % of it. A batch that does not fill in time is sent smaller.
+pub(super) fn curve(queue: &GeneralQueue, filling: &Filling) -> Vec<LoadPoint> {
+    let full = f64::from(queue.servers) / queue.service_seconds * filling.batch_items;
     let shares = (2..=18).map(|step| f64::from(step) * 0.05);
     let shares = shares.chain([0.92, 0.94, 0.96, 0.97, 0.98, 0.985, 0.99]);
     let round_trips = round_trips(queue);
     let point = |utilisation: f64| {
         let item_rate = full * utilisation;
-        let filled = batch_items.min(item_rate * flush_seconds).max(1.0);
+        let filled = filling.items_at(item_rate);
         let queue = GeneralQueue {
             arrival_rate: item_rate / filled,
             ..*queue
         };
         // Smaller batches are more of them: they may be too many where full ones are not.
-        let delay = Delay::new(&queue, fill_seconds(&queue, filled), &round_trips);
+        let fill_seconds = filling.seconds(filled, queue.arrival_rate);
+        let delay = Delay::new(&queue, fill_seconds, &round_trips);
         LoadPoint {
             item_rate,
             utilisation: queue.utilisation(),
@@ -99,11 +126,6 @@ fn round_trips(queue: &GeneralQueue) -> Vec<f64> {
         lognormal_quantile(queue.service_seconds, queue.service_scv, share)
     };
     (0..STRATA).map(stratum).collect()
-}
-
-fn fill_seconds(queue: &GeneralQueue, batch_items: f64) -> f64 {
-    // The first of a batch waits for all others, the last for none.
-    (batch_items - 1.0) / batch_items / queue.arrival_rate
 }
 
 /// Filling (uniform) + waiting (nothing, or exponential) + round trip (log-normal), independent.
@@ -169,6 +191,12 @@ impl Delay {
 mod tests {
     use super::*;
 
+    const SINGLE: Filling = Filling {
+        batch_items: 1.0,
+        request_items: 1.0,
+        flush_seconds: 1.0,
+    };
+
     fn one_server(rho: f64, service_scv: f64) -> GeneralQueue {
         GeneralQueue {
             arrival_rate: rho,
@@ -181,7 +209,7 @@ mod tests {
 
     #[test]
     fn without_variance_or_load_the_delay_is_the_round_trip() {
-        let forecast = Forecast::new(&one_server(1e-9, 0.0), 1.0, 10.0);
+        let forecast = Forecast::new(&one_server(1e-9, 0.0), &SINGLE, 10.0);
         assert!((forecast.p50_seconds - 1.0).abs() < 1e-6);
         assert!((forecast.p999_seconds - 1.0).abs() < 1e-6);
     }
@@ -189,7 +217,7 @@ mod tests {
     #[test]
     fn a_fixed_service_adds_an_exponential_wait() {
         // rho = 0.8, W_q = 2: P(wait > t) = 0.8 exp(-t / 2.5).
-        let forecast = Forecast::new(&one_server(0.8, 0.0), 1.0, 10.0);
+        let forecast = Forecast::new(&one_server(0.8, 0.0), &SINGLE, 10.0);
         let wanted = 1.0 + 2.5 * (0.8_f64 / 0.01).ln();
         assert!((forecast.p99_seconds - wanted).abs() < 1e-3);
     }
@@ -201,9 +229,17 @@ mod tests {
             service_seconds: 1e-6,
             ..one_server(0.5, 0.0)
         };
-        let forecast = Forecast::new(&queue, 1000.0, 10.0);
+        let mut filling = Filling {
+            batch_items: 1000.0,
+            ..SINGLE
+        };
+        let forecast = Forecast::new(&queue, &filling, 10.0);
         assert!((forecast.p50_seconds - 0.4995).abs() < 1e-2);
         assert!((forecast.p999_seconds - 0.998).abs() < 1e-2);
+        // A batch that is one request does not wait for others.
+        filling.request_items = 1000.0;
+        let forecast = Forecast::new(&queue, &filling, 10.0);
+        assert!(forecast.p999_seconds < 1e-3);
     }
 
     #[test]
@@ -219,7 +255,7 @@ mod tests {
 
     #[test]
     fn overload_has_no_percentiles() {
-        let forecast = Forecast::new(&one_server(1.1, 1.0), 1.0, 10.0);
+        let forecast = Forecast::new(&one_server(1.1, 1.0), &SINGLE, 10.0);
         assert_eq!(forecast.p50_seconds, f64::INFINITY);
         assert!(forecast.blocking > 0.09);
     }
