@@ -34,6 +34,33 @@
 //! keeps a reference to each chunk it made and uses one again when no other reference is left. It
 //! makes a fixed number at most: that bounds memory, and when all are in use an item is dropped
 //! and counted. Recording never waits, takes no lock and makes no system call.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tailrace_codec::Signal;
+//! use tailrace_codec::otlp::encode::{Key, Scope, SpanEnd, SpanStart, attribute};
+//! use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
+//! use tailrace_engine::embed::{Embedded, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Embedded::start(&Settings::from_environment()?)?;
+//! let scope = Scope { name: "cart", ..Scope::default() };
+//! let status = Key::new("http.response.status_code");
+//!
+//! // On each thread that records:
+//! let recorder = engine.recorder(Signal::Traces, &scope);
+//! let mut span = recorder.buffer();
+//! SpanStart { name: "GET /cart", ..SpanStart::default() }.write(&mut span);
+//! attribute(&mut span, SPAN_ATTRIBUTES, &status, 200.into());
+//! SpanEnd::default().write(&mut span);
+//! recorder.record(span.as_slice());
+//! recorder.give_back(span);
+//!
+//! // At the end:
+//! engine.shutdown(Duration::from_secs(5))?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod chunk;
 mod doorway;
