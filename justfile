@@ -54,6 +54,7 @@ peers-collector:
 # the command that plays it again.
 simulate minutes="60":
     SIMULATE_MINUTES={{minutes}} cargo test -p tailrace-tests --test simulation any -- --nocapture
+
 # otel-arrow's dataflow engine, from its published crates, outside of the workspace; then
 # `just compare --program dataflow=target/peers/dataflow/release/dataflow`.
 peers-dataflow:
