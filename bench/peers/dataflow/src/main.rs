@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(path: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let config = OtelDataflowSpec::from_file(path)?;
+    let config = OtelDataflowSpec::from_yaml(&std::fs::read_to_string(path)?)?;
     startup::validate_engine_components(&config, &OTAP_PIPELINE_FACTORY)?;
     Ok(Controller::new(&OTAP_PIPELINE_FACTORY).run_forever(config)?)
 }
