@@ -107,6 +107,13 @@ fn memory_that_is_too_little_says_how_much_is_needed() {
     for command in ["run", "validate"] {
         let ended = run_to_end(TAILRACE, &[command], &config.to_yaml());
         assert_eq!(ended.code, Some(78), "{command}: {ended:?}");
-        assert!(last_line(&ended).contains("memory"), "{ended:?}");
+        let mut lines = ended.stderr.lines();
+        let first = lines.next().unwrap_or_default();
+        assert!(first.contains("need at least"), "{ended:?}");
+        // Who needs it, line by line.
+        assert!(
+            lines.any(|line| line.contains("requests, each shard")),
+            "{ended:?}"
+        );
     }
 }
