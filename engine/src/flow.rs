@@ -3,8 +3,12 @@
 pub mod backoff;
 pub mod estimate;
 pub mod queueing;
+pub mod ramp;
 pub mod random;
 pub mod sizing;
+pub mod throttle;
 
 pub use backoff::{Backoff, BackoffRule, Next};
+pub use ramp::Ramp;
 pub use random::Random;
+pub use throttle::Throttle;

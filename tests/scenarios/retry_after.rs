@@ -11,6 +11,7 @@ use tonic::Code;
 on_each_runtime!(
     grpc_waits_for_retry_info,
     http_waits_for_retry_after,
+    a_pause_holds_for_all_requests,
     what_is_refused_for_good_is_not_sent_again,
 );
 
@@ -53,6 +54,33 @@ fn retries_after_the_delay(
     // The configured backoff starts at 20 ms: a wait this long is the backend's wish.
     let waited = calls[1].at - calls[0].at;
     assert!(waited >= DELAY, "{answer:?} was retried after {waited:?}");
+    forwarder.stop();
+}
+
+fn a_pause_holds_for_all_requests(runtime: Runtime) {
+    let backend = Backend::start();
+    let busy = Answer::Http {
+        status: 429,
+        retry_after: Some("1".to_owned()),
+    };
+    backend.script(|script| script.next.push_back(busy));
+    let forwarder = Forwarder::start(TAILRACE, runtime, &Config::to_http(backend.address()));
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    let exports: Vec<_> = (0..6)
+        .map(|index| generate::request(Signal::Logs, 1 + 10 * index..11 + 10 * index))
+        .collect();
+    sender.send_accepted(&exports[0]);
+    backend.wait_for_calls(1);
+    let labels = ["exporter=\"otlp_http\"", "data_type=\"logs\""];
+    forwarder.wait_for_metric("otelcol_exporter_throttled", &labels, 1.0);
+    for export in &exports[1..] {
+        sender.send_accepted(export);
+    }
+    backend.wait_for_items(60).assert_exactly(&exports);
+    let calls = backend.calls();
+    assert_eq!(calls.len(), 7, "one refusal, six successes");
+    let waited = calls[1].at - calls[0].at;
+    assert!(waited >= DELAY, "another request came after {waited:?}");
     forwarder.stop();
 }
 

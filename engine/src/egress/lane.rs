@@ -12,6 +12,7 @@
 //! of the store, and the wire body is put together when a batch is taken for sending.
 
 mod cut;
+mod gate;
 mod settle;
 mod slots;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::memory::{PayloadId, Store};
 use crate::telemetry::LaneCounters;
 use crate::time::Instant;
 use cut::Cutter;
+use gate::{Gate, Held, Permit};
 use slots::{Batch, Slots};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -112,6 +114,9 @@ pub struct Lane {
     held: Size,
     /// What the destination has taught us by refusing.
     limits: Limits,
+    gate: Gate,
+    /// What the gate last said, where it lets nothing go.
+    held_back: Option<Held>,
     flushing: Flushing,
     counters: LaneCounters,
 }
@@ -121,6 +126,8 @@ impl Lane {
         Self {
             open: settings.batching.map(OpenBatches::new),
             slots: Slots::new(settings.slots),
+            gate: Gate::new(settings.slots),
+            held_back: None,
             settings,
             waiting: VecDeque::with_capacity(WAITING_MIN),
             ready: VecDeque::new(),
@@ -142,6 +149,9 @@ impl Lane {
         counters.queue_size = self.queue_size();
         counters.queue_capacity = self.settings.queue.max;
         counters.requests_in_flight = self.slots.len() as u64;
+        if let Some(held) = self.held_back {
+            counters.held_back[held.by as usize] = 1;
+        }
         counters.metadata_cardinality = self.open.as_ref().map_or(0, OpenBatches::len) as u64;
         counters
     }
@@ -203,7 +213,14 @@ impl Lane {
 
     /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.
     pub fn poll_send(&mut self, store: &mut Store, now: Instant) -> Option<BatchId> {
-        if let Some(id) = self.slots.take_due(now) {
+        self.held_back = match self.gate.permit(self.slots.on_their_way(), now) {
+            Permit::Held(held) => Some(held),
+            Permit::Go => None,
+        };
+        if self.held_back.is_some() {
+            return None;
+        }
+        if let Some(id) = self.slots.take_due(now, self.gate.start()) {
             let items = self.slots.get(id).size.items;
             self.counters.backing_off -= items;
             self.counters.in_flight += items;
@@ -214,7 +231,7 @@ impl Lane {
         }
         let batch = self.next_batch(store, now)?;
         self.counters.in_flight += batch.size.items;
-        Some(self.slots.occupy(batch, now))
+        Some(self.slots.occupy(batch, self.gate.start(), now))
     }
 
     /// The parts of a batch that is on its way.
@@ -229,6 +246,13 @@ impl Lane {
 
     /// When [`poll_send`](Self::poll_send) should be asked again though nothing happened.
     pub fn next_timeout(&self) -> Option<Instant> {
+        if self.held == Size::ZERO {
+            return None;
+        }
+        if let Some(held) = self.held_back {
+            // The end of an attempt has it asked anyway.
+            return Some(held.until).filter(|until| *until != Instant::NEVER);
+        }
         let backoff = self.slots.next_due();
         let flush = if self.slots.is_full() {
             None
@@ -241,7 +265,7 @@ impl Lane {
     /// From now on batches go as they are, however small, and backoffs end at once.
     pub fn flush(&mut self) {
         self.flushing = Flushing::ForGood;
-        self.slots.all_due();
+        self.end_waits();
     }
 
     /// What is inside goes as it is, and backoffs end at once; what comes later is batched again.
@@ -249,7 +273,14 @@ impl Lane {
         if self.flushing == Flushing::No {
             self.flushing = Flushing::Once;
         }
+        self.end_waits();
+    }
+
+    /// Ends backoffs and pauses. What fails after this may begin others.
+    fn end_waits(&mut self) {
         self.slots.all_due();
+        self.gate.lift();
+        self.held_back = None;
     }
 
     /// The next batch for a free slot: first what was sent before, then what came first.

@@ -5,7 +5,7 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
-use super::lane::{DropReason, LaneCounters, RejectReason};
+use super::lane::{DropReason, Hold, LaneCounters, RejectReason};
 use super::snapshot::LaneLabels;
 use super::text::{Family, Kind, Page, label_name};
 use super::{ReceiverCounters, SIGNALS, Snapshot};
@@ -122,6 +122,7 @@ impl Snapshot {
                 family.sample(&lane_labels(labels), value(counters));
             }
         }
+        self.gates(page);
         let help =
             "Admitted items that are neither held, delivered, rejected nor dropped. Must be 0.";
         let mut family = page.family("otelcol_exporter_unaccounted_items", help, Kind::Gauge);
@@ -143,6 +144,24 @@ impl Snapshot {
         );
         for (labels, counters) in self.labelled_lanes() {
             family.histogram(&lane_labels(labels), &counters.batch_bytes);
+        }
+    }
+
+    /// What keeps lanes from sending, for their destinations' sake.
+    fn gates(&self, page: &mut Page) {
+        let help = "Number of shards in which the exporter sends nothing for now, by reason.";
+        let mut family = page.family("otelcol_exporter_held_back", help, Kind::Gauge);
+        for (labels, counters) in self.labelled_lanes() {
+            let [signal, exporter] = lane_labels(labels);
+            for hold in Hold::ALL {
+                let labels = &[signal, exporter, ("reason", hold.name())];
+                family.sample(labels, counters.held_back[hold as usize]);
+            }
+        }
+        let help = "Number of pauses the destination asked for.";
+        let mut family = page.family("otelcol_exporter_throttled", help, Kind::Counter);
+        for (labels, counters) in self.labelled_lanes() {
+            family.sample(&lane_labels(labels), counters.throttled);
         }
     }
 

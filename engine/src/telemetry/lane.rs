@@ -57,6 +57,26 @@ impl DropReason {
     }
 }
 
+/// Why a lane sends nothing though it could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// The destination asked for a pause.
+    Throttle,
+    /// After a pause, until answers come.
+    Ramp,
+}
+
+impl Hold {
+    pub const ALL: [Self; 2] = [Self::Throttle, Self::Ramp];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::Ramp => "ramp",
+        }
+    }
+}
+
 /// One lane's counters, in items where nothing else is said.
 ///
 /// Invariant, between two turns of the shard: [`unaccounted`](Self::unaccounted) is 0. Each field
@@ -86,6 +106,10 @@ pub struct LaneCounters {
     pub queue_size: u64,
     pub queue_capacity: u64,
     pub requests_in_flight: u64,
+    /// By [`Hold`], 1 where it holds the lane back; summed, in how many shards it does.
+    pub held_back: [u64; Hold::ALL.len()],
+    /// Times that the destination asked for a pause while there was none.
+    pub throttled: u64,
 
     pub batch_items: Histogram<{ ITEM_BOUNDS.len() }>,
     pub batch_bytes: Histogram<{ REQUEST_BYTE_BOUNDS.len() }>,
@@ -139,6 +163,10 @@ impl LaneCounters {
         // A lane without a queue has no limit: the largest number there is.
         self.queue_capacity = self.queue_capacity.saturating_add(other.queue_capacity);
         self.requests_in_flight += other.requests_in_flight;
+        for (sum, held) in self.held_back.iter_mut().zip(other.held_back) {
+            *sum += held;
+        }
+        self.throttled += other.throttled;
         self.batch_items.add(&other.batch_items);
         self.batch_bytes.add(&other.batch_bytes);
         self.processor_batch_bytes.add(&other.processor_batch_bytes);
@@ -165,6 +193,8 @@ impl Default for LaneCounters {
             queue_size: 0,
             queue_capacity: 0,
             requests_in_flight: 0,
+            held_back: [0; Hold::ALL.len()],
+            throttled: 0,
             batch_items: Histogram::new(&ITEM_BOUNDS),
             batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),
             processor_batch_bytes: Histogram::new(&BATCH_BYTE_BOUNDS),
@@ -235,6 +265,9 @@ mod tests {
         }
         for (index, reason) in DropReason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index);
+        }
+        for (index, hold) in Hold::ALL.into_iter().enumerate() {
+            assert_eq!(hold as usize, index);
         }
     }
 }

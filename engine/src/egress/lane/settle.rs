@@ -1,6 +1,7 @@
 //! The second half of a batch's life: its verdict, and the end of its parts.
 
 use super::cut::Cutter;
+use super::gate::Ended;
 use super::slots::{Batch, BatchId, SharedRecovery};
 use super::{Lane, Outcome, Settlement};
 use crate::batch::{OpenBatches, Part};
@@ -41,6 +42,13 @@ impl Lane {
         context: &mut Context<'_>,
     ) {
         self.take_back(id);
+        let ticket = self.slots.ticket(id);
+        if self
+            .gate
+            .record(ticket, Ended::of(&conclusion), context.now)
+        {
+            self.counters.throttled += 1;
+        }
         match conclusion {
             Conclusion::Answered(verdict) => self.handle_verdict(id, verdict, wire_bytes, context),
             Conclusion::Unsent => self.retry(id, None, context),

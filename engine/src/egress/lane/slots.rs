@@ -1,5 +1,6 @@
 //! The batches on their way: each holds one of the lane's slots from its first try to its end.
 
+use super::gate::Ticket;
 use crate::batch::{Part, Size};
 use crate::delivery::Recovery;
 use crate::flow::{Backoff, BackoffRule, Next, Random};
@@ -41,6 +42,8 @@ impl Batch {
 struct Slot {
     batch: Batch,
     first_try: Instant,
+    /// Of the latest try.
+    ticket: Ticket,
     backoff: Option<Backoff>,
     /// While backing off: when the next try is due.
     due: Option<Instant>,
@@ -82,10 +85,11 @@ impl Slots {
         &self.slots[id.0 as usize].batch
     }
 
-    pub fn occupy(&mut self, batch: Batch, now: Instant) -> BatchId {
+    pub fn occupy(&mut self, batch: Batch, ticket: Ticket, now: Instant) -> BatchId {
         let slot = Slot {
             batch,
             first_try: now,
+            ticket,
             backoff: None,
             due: None,
             at_once: AT_ONCE_MAX,
@@ -116,6 +120,15 @@ impl Slots {
 
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The batches that do not back off.
+    pub fn on_their_way(&self) -> usize {
+        self.slots.len() - self.due.len()
+    }
+
+    pub fn ticket(&self, id: BatchId) -> Ticket {
+        self.slots[id.0 as usize].ticket
     }
 
     /// Puts a batch into backoff, or says that its time is over.
@@ -153,9 +166,10 @@ impl Slots {
     }
 
     /// A batch whose backoff is over, back on its way.
-    pub fn take_due(&mut self, now: Instant) -> Option<BatchId> {
+    pub fn take_due(&mut self, now: Instant, ticket: Ticket) -> Option<BatchId> {
         let (_, id) = self.due.first().copied().filter(|(due, _)| *due <= now)?;
         self.set_due(id, None);
+        self.slots[id.0 as usize].ticket = ticket;
         Some(id)
     }
 

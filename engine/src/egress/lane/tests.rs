@@ -1,5 +1,6 @@
 //! One lane by hand, then in any order of events.
 
+mod gate;
 mod machine;
 mod rig;
 
