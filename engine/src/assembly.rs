@@ -15,10 +15,10 @@ pub use listeners::ListenerPlan;
 
 use crate::batch::Batching;
 use crate::config::limits::ShardLimits;
-use crate::config::{ComponentId, Config, ExporterConfig, FileConfig, LaneConfig, Target};
-use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::config::{ComponentId, Config, ExporterConfig, FileConfig, Jitter, LaneConfig, Target};
+use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
 use crate::egress::outlet::OutletSettings;
-use crate::flow::BackoffRule;
+use crate::flow::{BackoffRule, BreakerRule, BudgetRule};
 use crate::net::client;
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::telemetry::{Labels, LaneLabels, ReceiverLabels};
@@ -127,11 +127,33 @@ fn lane_settings(
             enabled: lane.retry.enabled,
             initial_interval: lane.retry.initial_interval,
             randomization_factor: lane.retry.randomization_factor,
+            full_jitter: lane.retry.jitter == Jitter::Full,
             multiplier: lane.retry.multiplier,
             max_interval: lane.retry.max_interval,
             max_elapsed: lane.retry.max_elapsed_time,
         },
+        gate: gate(lane, division),
         waits: lane.queue.wait_for_result,
+    }
+}
+
+/// Each shard watches the destination for itself; the floor of retries is the process's.
+fn gate(lane: &LaneConfig, division: Division) -> GateRule {
+    let protection = &lane.protection;
+    GateRule {
+        breaker: protection.breaker.map(|breaker| BreakerRule {
+            consecutive_failures: breaker.consecutive_failures,
+            failure_ratio: breaker.failure_ratio,
+            window: breaker.window,
+            min_requests: breaker.min_requests,
+            open_for: breaker.open_for,
+            probes: breaker.probes,
+        }),
+        budget: protection.retry_budget.map(|budget| BudgetRule {
+            ratio: budget.retry_ratio,
+            min_per_second: division.share(budget.min_retries_per_second),
+            window: budget.ttl,
+        }),
     }
 }
 

@@ -47,7 +47,10 @@ pub use exporter::{
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Effect, Key, Shape};
-pub use lane::{BatchConfig, LaneConfig, Overflow, QueueConfig, RetryConfig, Sizer};
+pub use lane::{
+    BatchConfig, CircuitBreakerConfig, Jitter, LaneConfig, Overflow, ProtectionConfig, QueueConfig,
+    RetryBudgetConfig, RetryConfig, Sizer,
+};
 pub use listener::{
     CorsConfig, HttpListenerConfig, ListenAddress, ListenerConfig, ListenerProtocol, ListenerTimes,
     ServerKeepalive, SignalPaths,

@@ -1,14 +1,19 @@
 //! How fast, how often and how much at once: pure arithmetic over time, fed by verdicts.
 
 pub mod backoff;
+pub mod breaker;
+pub mod budget;
 pub mod estimate;
 pub mod queueing;
 pub mod ramp;
 pub mod random;
 pub mod sizing;
 pub mod throttle;
+mod window;
 
 pub use backoff::{Backoff, BackoffRule, Next};
+pub use breaker::{Breaker, BreakerRule};
+pub use budget::{BudgetRule, RetryBudget};
 pub use ramp::Ramp;
 pub use random::Random;
 pub use throttle::Throttle;

@@ -19,7 +19,7 @@ mod text;
 
 pub use busy::Busy;
 pub use histogram::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
-pub use lane::{DropReason, Hold, LaneCounters, RejectReason};
+pub use lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
 
 use crate::units::ItemCount;

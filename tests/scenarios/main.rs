@@ -3,6 +3,7 @@
 
 mod attacks;
 mod backend_restart;
+mod circuit_breaker;
 mod components;
 mod config_errors;
 mod connections;

@@ -28,6 +28,11 @@ impl Division {
         total / shards + u64::from(turn < total % shards)
     }
 
+    /// This shard's share of a rate.
+    pub fn share(self, total: f64) -> f64 {
+        total / f64::from(self.shards)
+    }
+
     /// The one shard that sends for a lane, where a total cannot be divided: a file, the console,
     /// fewer consumers or connections than shards. Different lanes have different homes.
     pub fn home(self, id: LaneId, lane: &LaneConfig) -> Option<ShardId> {

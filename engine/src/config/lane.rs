@@ -18,6 +18,7 @@ pub struct LaneConfig {
     /// `None`: every request is sent as it came.
     pub batch: Option<BatchConfig>,
     pub retry: RetryConfig,
+    pub protection: ProtectionConfig,
     pub kind: ExporterConfig,
 }
 
@@ -86,6 +87,45 @@ pub struct BatchConfig {
     pub metadata_keys: Vec<HeaderName>,
 }
 
+/// What an exporter does for its destination's sake: keys of `tailrace`, off unless given.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ProtectionConfig {
+    pub breaker: Option<CircuitBreakerConfig>,
+    pub retry_budget: Option<RetryBudgetConfig>,
+}
+
+/// `circuit_breaker`. No number is zero.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CircuitBreakerConfig {
+    pub consecutive_failures: u32,
+    /// In (0, 1].
+    pub failure_ratio: f64,
+    pub window: Duration,
+    pub min_requests: u32,
+    pub open_for: Duration,
+    pub probes: u32,
+}
+
+/// `retry_budget`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryBudgetConfig {
+    /// Retries for each first try, at least 0.
+    pub retry_ratio: f64,
+    /// Of the process, over 0.
+    pub min_retries_per_second: f64,
+    /// 1 s to 60 s.
+    pub ttl: Duration,
+}
+
+/// How a backoff is spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Jitter {
+    /// Around the interval, by `randomization_factor`.
+    Around,
+    /// Anything up to the interval.
+    Full,
+}
+
 /// The Collector's `retry_on_failure`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryConfig {
@@ -94,6 +134,7 @@ pub struct RetryConfig {
     pub initial_interval: Duration,
     /// 0 to 1.
     pub randomization_factor: f64,
+    pub jitter: Jitter,
     pub multiplier: f64,
     pub max_interval: Duration,
     /// How long after the first try the last may start. `None` (0 in the file): for ever.

@@ -6,6 +6,7 @@ mod compiled;
 mod effective;
 mod faults;
 mod process;
+mod protection;
 mod reference;
 mod robust;
 mod unused;

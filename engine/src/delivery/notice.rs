@@ -6,6 +6,7 @@
 use super::Verdict;
 use super::verdict::Cause;
 use crate::exchange::Failure;
+use crate::flow::breaker::Tripped;
 use crate::time::Instant;
 use std::fmt;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub enum What {
     Unfit,
     /// The queue was full, and its overflow policy dropped something.
     Overflow,
+    /// The destination failed too often: it is left alone for a while.
+    CircuitOpened(Tripped),
+    CircuitClosed,
 }
 
 /// Says which notices of one lane are told.
@@ -52,6 +56,14 @@ impl Notices {
             what: what(),
             untold: std::mem::take(&mut self.untold),
         })
+    }
+}
+
+impl Notices {
+    /// For what happens once and must not be missed.
+    pub const fn announce(&mut self, what: What) -> Notice {
+        let untold = std::mem::replace(&mut self.untold, 0);
+        Notice { what, untold }
     }
 }
 
@@ -77,6 +89,20 @@ impl fmt::Display for What {
             Self::Overflow => {
                 f.write_str("the queue is full: items were dropped, as `overflow` says")
             }
+            Self::CircuitOpened(tripped) => write!(f, "the circuit is open: {tripped}"),
+            Self::CircuitClosed => f.write_str("the circuit is closed: it answers again"),
+        }
+    }
+}
+
+impl fmt::Display for Tripped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConsecutiveFailures(failures) => write!(f, "{failures} failures in a row"),
+            Self::FailureRatio { failed, requests } => {
+                write!(f, "{failed} of {requests} requests failed")
+            }
+            Self::Probe => f.write_str("a probe failed"),
         }
     }
 }

@@ -25,11 +25,13 @@ use crate::batch::{Batching, OpenBatches, Part, SealCause, Sealed, Size, Sizer};
 use crate::config::Overflow;
 use crate::delivery::Limits;
 use crate::flow::BackoffRule;
+use crate::flow::breaker::Change;
 use crate::memory::{PayloadId, Store};
-use crate::telemetry::LaneCounters;
+use crate::telemetry::{Hold, LaneCounters};
 use crate::time::Instant;
 use cut::Cutter;
-use gate::{Gate, Held, Permit};
+pub use gate::GateRule;
+use gate::{Gate, Held, Permit, Try};
 use slots::{Batch, Slots};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -49,6 +51,7 @@ pub struct LaneSettings {
     pub queue: QueueLimit,
     pub batching: Option<Batching>,
     pub retry: BackoffRule,
+    pub gate: GateRule,
     /// Whether batches are kept apart by the requests' metadata: `metadata_keys`.
     pub partitions: bool,
     /// Whether the receiver's answer waits for this lane's verdict.
@@ -117,6 +120,9 @@ pub struct Lane {
     gate: Gate,
     /// What the gate last said, where it lets nothing go.
     held_back: Option<Held>,
+    /// When batches that are due may go again, where the retry budget keeps them.
+    retries_from: Option<Instant>,
+    circuit_change: Option<Change>,
     flushing: Flushing,
     counters: LaneCounters,
 }
@@ -126,8 +132,10 @@ impl Lane {
         Self {
             open: settings.batching.map(OpenBatches::new),
             slots: Slots::new(settings.slots),
-            gate: Gate::new(settings.slots),
+            gate: Gate::new(settings.gate, settings.slots),
             held_back: None,
+            retries_from: None,
+            circuit_change: None,
             settings,
             waiting: VecDeque::with_capacity(WAITING_MIN),
             ready: VecDeque::new(),
@@ -151,6 +159,10 @@ impl Lane {
         counters.requests_in_flight = self.slots.len() as u64;
         if let Some(held) = self.held_back {
             counters.held_back[held.by as usize] = 1;
+        }
+        counters.held_back[Hold::RetryBudget as usize] = u64::from(self.retries_from.is_some());
+        if let Some(circuit) = self.gate.circuit() {
+            counters.circuit[circuit as usize] = 1;
         }
         counters.metadata_cardinality = self.open.as_ref().map_or(0, OpenBatches::len) as u64;
         counters
@@ -220,10 +232,7 @@ impl Lane {
         if self.held_back.is_some() {
             return None;
         }
-        if let Some(id) = self.slots.take_due(now, self.gate.start()) {
-            let items = self.slots.get(id).size.items;
-            self.counters.backing_off -= items;
-            self.counters.in_flight += items;
+        if let Some(id) = self.take_retry(now) {
             return Some(id);
         }
         if self.slots.is_full() {
@@ -231,7 +240,34 @@ impl Lane {
         }
         let batch = self.next_batch(store, now)?;
         self.counters.in_flight += batch.size.items;
-        Some(self.slots.occupy(batch, self.gate.start(), now))
+        Some(
+            self.slots
+                .occupy(batch, self.gate.start(Try::First, now), now),
+        )
+    }
+
+    /// A batch whose backoff is over, if the retry budget has room for it.
+    fn take_retry(&mut self, now: Instant) -> Option<BatchId> {
+        self.retries_from = None;
+        let is_due = self.slots.next_due().is_some_and(|due| due <= now);
+        if !is_due {
+            return None;
+        }
+        let ready = self.gate.retry_at(now);
+        if ready > now && self.flushing == Flushing::No {
+            self.retries_from = Some(ready);
+            return None;
+        }
+        let id = self.slots.take_due(now, self.gate.start(Try::Again, now))?;
+        let items = self.slots.get(id).size.items;
+        self.counters.backing_off -= items;
+        self.counters.in_flight += items;
+        Some(id)
+    }
+
+    /// What has become of the circuit, once.
+    pub const fn poll_circuit(&mut self) -> Option<Change> {
+        self.circuit_change.take()
     }
 
     /// The parts of a batch that is on its way.
@@ -253,7 +289,7 @@ impl Lane {
             // The end of an attempt has it asked anyway.
             return Some(held.until).filter(|until| *until != Instant::NEVER);
         }
-        let backoff = self.slots.next_due();
+        let backoff = self.slots.next_due().max(self.retries_from);
         let flush = if self.slots.is_full() {
             None
         } else {
@@ -281,6 +317,7 @@ impl Lane {
         self.slots.all_due();
         self.gate.lift();
         self.held_back = None;
+        self.retries_from = None;
     }
 
     /// The next batch for a free slot: first what was sent before, then what came first.

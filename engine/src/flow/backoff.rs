@@ -3,11 +3,13 @@
 //! ```text
 //!   interval  5 s -> 7.5 s -> 11.25 s -> ... -> 30 s, 30 s, ...     (times `multiplier`, capped)
 //!   delay     uniform in [interval * (1 - r), interval * (1 + r)]   (r: `randomization_factor`)
+//!             full jitter: uniform in [0, interval]
 //!   next try  now + max(delay, the server's own delay), or never if that is past `max_elapsed`
 //! ```
 //!
 //! Source: <https://github.com/cenkalti/backoff> (v5, `ExponentialBackOff`) and the Collector's
-//! `exporter/exporterhelper/internal/retry_sender.go`.
+//! `exporter/exporterhelper/internal/retry_sender.go`. Full jitter:
+//! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 
 use super::Random;
 use crate::time::Instant;
@@ -21,6 +23,8 @@ pub struct BackoffRule {
     pub initial_interval: Duration,
     /// In [0, 1].
     pub randomization_factor: f64,
+    /// The delay is anything up to the interval, whatever the factor.
+    pub full_jitter: bool,
     pub multiplier: f64,
     pub max_interval: Duration,
     /// How long after the first try the last may start. `None` (the file's 0): for ever.
@@ -33,6 +37,7 @@ impl Default for BackoffRule {
             enabled: true,
             initial_interval: Duration::from_secs(5),
             randomization_factor: 0.5,
+            full_jitter: false,
             multiplier: 1.5,
             max_interval: Duration::from_secs(30),
             max_elapsed: Some(Duration::from_secs(300)),
@@ -96,7 +101,11 @@ impl Backoff {
         if self.interval.is_zero() {
             self.interval = rule.initial_interval;
         }
-        let delay = jittered(self.interval, rule.randomization_factor, random);
+        let delay = if rule.full_jitter {
+            self.interval.mul_f64(random.unit())
+        } else {
+            jittered(self.interval, rule.randomization_factor, random)
+        };
         self.interval = grown(self.interval, rule);
         delay
     }
@@ -216,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn full_jitter_is_anything_up_to_the_interval() {
+        let rule = BackoffRule {
+            full_jitter: true,
+            multiplier: 1.0,
+            ..exact(None)
+        };
+        let delays = delays(&rule, 1000, 7);
+        let mean = delays.iter().sum::<Duration>().as_secs_f64() / 1000.0;
+        assert!((2.3..2.7).contains(&mean), "{mean}: half of 5 s");
+        assert!(delays.iter().all(|delay| delay.as_secs_f64() <= 5.0));
+        assert!(delays.iter().any(|delay| delay.as_secs_f64() < 0.1));
+    }
+
+    #[test]
     fn zero_intervals_retry_at_once_as_the_collector_does() {
         let rule = BackoffRule {
             initial_interval: Duration::ZERO,
@@ -253,12 +276,14 @@ mod tests {
         #[test]
         fn no_rule_panics(
             factor: f64, multiplier: f64, initial: u64, max: u64, server: u64, now: u64,
+            full_jitter: bool,
         ) {
             let rule = BackoffRule {
                 enabled: true,
                 initial_interval: Duration::from_secs(initial),
                 max_interval: Duration::from_secs(max),
                 randomization_factor: factor,
+                full_jitter,
                 multiplier,
                 max_elapsed: None,
             };

@@ -7,6 +7,7 @@ use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput
 use crate::egress::lane::{BatchId, Conclusion, Context, Outcome};
 use crate::egress::outlet::{Outlet, Parcel, Sent};
 use crate::exchange::{Address, Answer, CloseReason, Framing, Reply};
+use crate::flow::breaker::{Change, Tripped};
 use crate::ingress::{self, Refusal};
 use crate::memory::PayloadId;
 use crate::time::Instant;
@@ -310,6 +311,7 @@ impl Pipeline {
                 } = self;
                 let mut context = Context { store, random, now };
                 lanes[lane.index()].handle_conclusion(batch, conclusion, wire_bytes, &mut context);
+                self.tell_of_circuit(lane);
                 self.settle(lane.index(), now);
             }
             Origin::Peer { shard: to, attempt } => {
@@ -340,6 +342,17 @@ impl Pipeline {
             return;
         }
         self.tell(lane, now, what);
+    }
+
+    fn tell_of_circuit(&mut self, lane: LaneId) {
+        let what = match self.lanes[lane.index()].poll_circuit() {
+            // Half open it had not recovered: the circuit stays as it was told.
+            None | Some(Change::Opened(Tripped::Probe)) => return,
+            Some(Change::Opened(tripped)) => What::CircuitOpened(tripped),
+            Some(Change::Closed) => What::CircuitClosed,
+        };
+        let notice = self.notices[lane.index()].announce(what);
+        self.outputs.push_back(Output::Notice { lane, notice });
     }
 
     pub(super) fn tell(&mut self, lane: LaneId, now: Instant, what: impl FnOnce() -> What) {

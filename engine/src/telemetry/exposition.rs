@@ -5,7 +5,7 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
-use super::lane::{DropReason, Hold, LaneCounters, RejectReason};
+use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
 use super::snapshot::LaneLabels;
 use super::text::{Family, Kind, Page, label_name};
 use super::{ReceiverCounters, SIGNALS, Snapshot};
@@ -162,6 +162,33 @@ impl Snapshot {
         let mut family = page.family("otelcol_exporter_throttled", help, Kind::Counter);
         for (labels, counters) in self.labelled_lanes() {
             family.sample(&lane_labels(labels), counters.throttled);
+        }
+        self.circuits(page);
+    }
+
+    /// Only of exporters that have a breaker.
+    fn circuits(&self, page: &mut Page) {
+        let lanes = || {
+            let lanes = self.labelled_lanes();
+            lanes.filter(|(_, counters)| counters.circuit.iter().any(|shards| *shards > 0))
+        };
+        let help = "Number of shards whose circuit to the destination is in this state.";
+        let mut family = page.family("otelcol_exporter_circuit", help, Kind::Gauge);
+        for (labels, counters) in lanes() {
+            let [signal, exporter] = lane_labels(labels);
+            for state in Circuit::ALL {
+                let labels = &[signal, exporter, ("state", state.name())];
+                family.sample(labels, counters.circuit[state as usize]);
+            }
+        }
+        let help = "Number of times the circuit to the destination was opened, by cause.";
+        let mut family = page.family("otelcol_exporter_circuit_opened", help, Kind::Counter);
+        for (labels, counters) in lanes() {
+            let [signal, exporter] = lane_labels(labels);
+            for cause in OpenedBy::ALL {
+                let labels = &[signal, exporter, ("cause", cause.name())];
+                family.sample(labels, counters.circuit_opened[cause as usize]);
+            }
         }
     }
 

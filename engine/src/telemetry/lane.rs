@@ -64,15 +64,62 @@ pub enum Hold {
     Throttle,
     /// After a pause, until answers come.
     Ramp,
+    /// The circuit is open, or its probes are on their way.
+    Circuit,
+    /// What failed waits for its share of the traffic; what is new goes.
+    RetryBudget,
+}
+
+/// What a destination's circuit breaker does, by its place in [`LaneCounters::circuit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Circuit {
+    Closed,
+    Open,
+    HalfOpen,
+}
+
+/// What opened a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpenedBy {
+    ConsecutiveFailures,
+    FailureRatio,
+    /// Half open, it failed again.
+    Probe,
+}
+
+impl Circuit {
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+impl OpenedBy {
+    pub const ALL: [Self; 3] = [Self::ConsecutiveFailures, Self::FailureRatio, Self::Probe];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::FailureRatio => "failure_ratio",
+            Self::Probe => "probe",
+        }
+    }
 }
 
 impl Hold {
-    pub const ALL: [Self; 2] = [Self::Throttle, Self::Ramp];
+    pub const ALL: [Self; 4] = [Self::Throttle, Self::Ramp, Self::Circuit, Self::RetryBudget];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",
             Self::Ramp => "ramp",
+            Self::Circuit => "circuit",
+            Self::RetryBudget => "retry_budget",
         }
     }
 }
@@ -110,6 +157,10 @@ pub struct LaneCounters {
     pub held_back: [u64; Hold::ALL.len()],
     /// Times that the destination asked for a pause while there was none.
     pub throttled: u64,
+    /// By [`Circuit`], 1 for the state it is in; all 0 without a breaker.
+    pub circuit: [u64; Circuit::ALL.len()],
+    /// By [`OpenedBy`].
+    pub circuit_opened: [u64; OpenedBy::ALL.len()],
 
     pub batch_items: Histogram<{ ITEM_BOUNDS.len() }>,
     pub batch_bytes: Histogram<{ REQUEST_BYTE_BOUNDS.len() }>,
@@ -167,6 +218,12 @@ impl LaneCounters {
             *sum += held;
         }
         self.throttled += other.throttled;
+        for (sum, state) in self.circuit.iter_mut().zip(other.circuit) {
+            *sum += state;
+        }
+        for (sum, times) in self.circuit_opened.iter_mut().zip(other.circuit_opened) {
+            *sum += times;
+        }
         self.batch_items.add(&other.batch_items);
         self.batch_bytes.add(&other.batch_bytes);
         self.processor_batch_bytes.add(&other.processor_batch_bytes);
@@ -195,6 +252,8 @@ impl Default for LaneCounters {
             requests_in_flight: 0,
             held_back: [0; Hold::ALL.len()],
             throttled: 0,
+            circuit: [0; Circuit::ALL.len()],
+            circuit_opened: [0; OpenedBy::ALL.len()],
             batch_items: Histogram::new(&ITEM_BOUNDS),
             batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),
             processor_batch_bytes: Histogram::new(&BATCH_BYTE_BOUNDS),

@@ -5,8 +5,10 @@ use super::{LIMITS, network};
 use crate::assembly::{Assembly, assemble};
 use crate::config::limits::{Limits, Machine, MemorySource};
 use crate::config::{Config, FileConfig, Inputs, ProcessEnvironment, Verbosity, load};
+use crate::egress::lane::GateRule;
 use crate::egress::outlet::{NetworkSettings, OutletSettings};
 use crate::exchange::Keepalive;
+use crate::flow::{BreakerRule, BudgetRule};
 use crate::ingress::{HttpReceiver, Protocol};
 use crate::net::{client, server};
 use crate::units::ByteCount;
@@ -175,6 +177,49 @@ fn connection(exporter: &str) -> client::Settings {
 /// An exporter of each network kind, with these keys.
 fn each(keys: &str) -> [String; 2] {
     ["otlp", "otlphttp"].map(|id| format!("{id}: {{endpoint: 'http://h:1', {keys}}}"))
+}
+
+#[test]
+fn what_protects_a_destination() {
+    type Breaks = fn(BreakerRule) -> bool;
+    let breakers: [(&str, Breaks); 6] = [
+        ("consecutive_failures: 7", |rule| {
+            rule.consecutive_failures == 7
+        }),
+        ("failure_ratio: 0.07", |rule| rule.failure_ratio == 0.07),
+        ("window: 7s", |rule| rule.window == SEVEN),
+        ("min_requests: 7", |rule| rule.min_requests == 7),
+        ("open_for: 7s", |rule| rule.open_for == SEVEN),
+        ("probes: 7", |rule| rule.probes == 7),
+    ];
+    for (key, found) in breakers {
+        for exporter in each(&format!("tailrace: {{circuit_breaker: {{{key}}}}}")) {
+            let rule = sending(&exporter).pipelines[0].lanes[0].gate.breaker;
+            assert!(rule.is_some_and(found), "{exporter}");
+        }
+    }
+    type Spends = fn(BudgetRule) -> bool;
+    let budgets: [(&str, Spends); 3] = [
+        ("retry_ratio: 0.07", |rule| rule.ratio == 0.07),
+        ("min_retries_per_second: 7", |rule| {
+            rule.min_per_second == 7.0
+        }),
+        ("ttl: 7s", |rule| rule.window == SEVEN),
+    ];
+    for (key, found) in budgets {
+        for exporter in each(&format!("tailrace: {{retry_budget: {{{key}}}}}")) {
+            let rule = sending(&exporter).pipelines[0].lanes[0].gate.budget;
+            assert!(rule.is_some_and(found), "{exporter}");
+        }
+    }
+    for exporter in each("retry_on_failure: {jitter: full}") {
+        assert!(sending(&exporter).pipelines[0].lanes[0].retry.full_jitter);
+    }
+    for exporter in each("") {
+        let lane = sending(&exporter).pipelines.remove(0).lanes.remove(0);
+        assert_eq!(lane.gate, GateRule::default());
+        assert!(!lane.retry.full_jitter);
+    }
 }
 
 #[test]

@@ -13,9 +13,9 @@ use crate::config::raw::exporters::{
 use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, Queue, Retry};
 use crate::config::types::Endpoint;
 use crate::config::{
-    ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig,
-    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow, QueueConfig,
-    RetryConfig, Secret, Sizer,
+    CircuitBreakerConfig, ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig,
+    FileConfig, Jitter, KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow,
+    ProtectionConfig, QueueConfig, RetryBudgetConfig, RetryConfig, Secret, Sizer,
 };
 use http::HeaderName;
 use std::time::Duration;
@@ -91,6 +91,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
         queue: queue_config(queue, behind_batch),
         batch,
         retry,
+        protection: protection(exporter),
         kind: kind(exporter, instance.signal, consumers, reader)?,
     })
 }
@@ -128,6 +129,7 @@ const NO_RETRY: RetryConfig = RetryConfig {
     enabled: false,
     initial_interval: Duration::from_secs(5),
     randomization_factor: 0.5,
+    jitter: Jitter::Around,
     multiplier: 1.5,
     max_interval: Duration::from_secs(30),
     max_elapsed_time: None,
@@ -138,9 +140,37 @@ fn retry(retry: &Retry) -> RetryConfig {
         enabled: retry.enabled,
         initial_interval: retry.initial_interval,
         randomization_factor: retry.randomization_factor,
+        jitter: retry.jitter,
         multiplier: retry.multiplier,
         max_interval: retry.max_interval,
         max_elapsed_time: (!retry.max_elapsed_time.is_zero()).then_some(retry.max_elapsed_time),
+    }
+}
+
+fn protection(exporter: &Exporter) -> ProtectionConfig {
+    let ours = match exporter {
+        Exporter::OtlpGrpc(exporter) => &exporter.tailrace,
+        Exporter::OtlpHttp(exporter) => &exporter.tailrace.connections,
+        Exporter::Debug(_) | Exporter::File(_) | Exporter::Nop(_) => {
+            return ProtectionConfig::default();
+        }
+    };
+    let breaker = ours.circuit_breaker.0.as_ref();
+    let budget = ours.retry_budget.0.as_ref();
+    ProtectionConfig {
+        breaker: breaker.map(|breaker| CircuitBreakerConfig {
+            consecutive_failures: breaker.consecutive_failures,
+            failure_ratio: breaker.failure_ratio,
+            window: breaker.window,
+            min_requests: breaker.min_requests,
+            open_for: breaker.open_for,
+            probes: breaker.probes,
+        }),
+        retry_budget: budget.map(|budget| RetryBudgetConfig {
+            retry_ratio: budget.retry_ratio,
+            min_retries_per_second: budget.min_retries_per_second,
+            ttl: budget.ttl,
+        }),
     }
 }
 

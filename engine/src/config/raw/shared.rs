@@ -1,8 +1,8 @@
 //! Keys that several components share: the Collector's config packages.
 
 use crate::config::field::{choice, section};
-use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional};
-use crate::config::{Balancer, HttpVersion, Overflow, Sizer};
+use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional, Switched};
+use crate::config::{Balancer, HttpVersion, Jitter, Overflow, Sizer};
 use std::time::Duration;
 
 section! {
@@ -102,6 +102,9 @@ section! {
         initial_interval: Duration = "5s",
         /// Each wait is multiplied by a random factor in [1 - this, 1 + this].
         randomization_factor: f64 = "0.5",
+        /// `around`: by `randomization_factor`. `full`: each wait is anything from nothing to its
+        /// whole length, which spreads best what failed at the same moment. tailrace's own key.
+        jitter: Jitter = "around",
         /// How much longer each wait is than the one before.
         multiplier: f64 = "1.5",
         /// The longest wait. A longer delay that the server asks for wins.
@@ -134,7 +137,7 @@ section! {
         /// the exporter, which in the Collector answers at once.
         wait_for_result: bool = "false",
         /// Put requests together; left out: each is sent as it came. `batch: {}` takes the defaults.
-        batch: crate::config::types::Switched<QueueBatch> = "",
+        batch: Switched<QueueBatch> = "",
         /// Refused.
         storage: Optional<String> = "~" => Refused(
             "durable queues are not in this build; without `storage` the queue is in memory"
@@ -320,6 +323,42 @@ section! {
         connection_age_max: Duration = "0s",
         /// How often a host name is resolved again.
         dns_refresh: Duration = "30s",
+        /// Leaves a destination alone that fails; left out: never. `circuit_breaker: {}` takes the
+        /// defaults. While it is open batches wait, and none is given up for its age.
+        circuit_breaker: Switched<CircuitBreaker> = "",
+        /// Bounds retries to a share of the traffic; left out: no bound. `retry_budget: {}` takes
+        /// the defaults. What is over the budget waits.
+        retry_budget: Switched<RetryBudget> = "",
+    }
+}
+
+section! {
+    /// `circuit_breaker`. A failure is no answer, or one that may be retried and asks for no delay.
+    CircuitBreaker {
+        /// Failures in a row that open it. Each shard counts its own.
+        consecutive_failures: u32 = "5",
+        /// The share of failures that opens it, over 0 and at most 1.
+        failure_ratio: f64 = "0.5",
+        /// The time over which that share is taken.
+        window: Duration = "10s",
+        /// Requests within `window` below which the share says nothing.
+        min_requests: u32 = "20",
+        /// How long nothing is sent; then probes are.
+        open_for: Duration = "5s",
+        /// Requests on their way at once as probes, and answers to them that close it.
+        probes: u32 = "1",
+    }
+}
+
+section! {
+    /// `retry_budget`, in Linkerd's words.
+    RetryBudget {
+        /// Retries for each request that is sent for the first time.
+        retry_ratio: f64 = "0.2",
+        /// Retries in a second there may always be, in the whole process. Over 0.
+        min_retries_per_second: f64 = "1",
+        /// The time over which both are counted, 1s to 60s.
+        ttl: Duration = "10s",
     }
 }
 
@@ -340,6 +379,8 @@ choice!(Overflow {
     "drop_newest" => Self::DropNewest,
     "drop_oldest" => Self::DropOldest,
 });
+
+choice!(Jitter { "around" => Self::Around, "full" => Self::Full });
 
 choice!(Balancer { "round_robin" => Self::RoundRobin, "pick_first" => Self::PickFirst, "" => Self::PickFirst });
 

@@ -10,10 +10,33 @@
 
 use super::Conclusion;
 use crate::delivery::Verdict;
-use crate::flow::{Ramp, Throttle};
-use crate::telemetry::Hold;
+use crate::flow::breaker::{Change, State};
+use crate::flow::{Breaker, BreakerRule, BudgetRule, Ramp, RetryBudget, Throttle};
+use crate::telemetry::{Circuit, Hold};
 use crate::time::Instant;
 use std::time::Duration;
+
+/// What a lane's gate is told once. What is absent protects nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct GateRule {
+    pub breaker: Option<BreakerRule>,
+    pub budget: Option<BudgetRule>,
+}
+
+/// Whether a batch goes for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Try {
+    First,
+    Again,
+}
+
+/// What an attempt's end has done to the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The destination shut it.
+    pub throttled: bool,
+    pub circuit: Option<Change>,
+}
 
 /// Whether an attempt may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +58,7 @@ pub struct Held {
 pub struct Ticket {
     /// Which of the gate's openings let the attempt go.
     epoch: u32,
+    circuit: u32,
 }
 
 /// How an attempt ended, as far as the destination's state shows in it.
@@ -75,24 +99,34 @@ impl Ended {
 pub struct Gate {
     throttle: Throttle,
     ramp: Ramp,
+    breaker: Option<Breaker>,
+    budget: Option<RetryBudget>,
     /// Grows each time the gate shuts: what was sent before says nothing of what comes after.
     epoch: u32,
 }
 
 impl Gate {
     /// `slots`: attempts on their way at once that the lane would have without a gate.
-    pub fn new(slots: usize) -> Self {
+    pub fn new(rule: GateRule, slots: usize) -> Self {
         Self {
             throttle: Throttle::default(),
             ramp: Ramp::new(slots),
+            breaker: rule.breaker.map(Breaker::new),
+            budget: rule.budget.map(RetryBudget::new),
             epoch: 0,
         }
     }
 
     /// Whether an attempt may start while so many are on their way.
-    pub fn permit(&self, in_flight: usize, now: Instant) -> Permit {
+    pub fn permit(&mut self, in_flight: usize, now: Instant) -> Permit {
         if let Some(until) = self.throttle.shut_until(now) {
             return held(Hold::Throttle, until);
+        }
+        if let Some(breaker) = &mut self.breaker {
+            let until = breaker.ready_at(now);
+            if until > now {
+                return held(Hold::Circuit, until);
+            }
         }
         if !self.ramp.has_room(in_flight) {
             return held(Hold::Ramp, Instant::NEVER);
@@ -100,30 +134,67 @@ impl Gate {
         Permit::Go
     }
 
+    /// When a batch may go again that [`permit`](Self::permit) lets go: now, or when to ask again.
+    pub fn retry_at(&mut self, now: Instant) -> Instant {
+        self.budget
+            .as_mut()
+            .map_or(now, |budget| budget.ready_at(now))
+    }
+
     /// An attempt starts.
-    pub const fn start(&mut self) -> Ticket {
-        Ticket { epoch: self.epoch }
-    }
-
-    /// An attempt has ended. Whether the destination shut the gate with it.
-    pub fn record(&mut self, ticket: Ticket, ended: Ended, now: Instant) -> bool {
-        match ended {
-            Ended::Answered if ticket.epoch == self.epoch => self.ramp.handle_answer(),
-            Ended::Answered | Ended::Failed | Ended::Unknown => {}
-            Ended::Throttled(delay) if self.throttle.handle_delay(delay, now) => {
-                self.epoch = self.epoch.wrapping_add(1);
-                self.ramp.start();
-                return true;
-            }
-            Ended::Throttled(_) => {}
+    pub fn start(&mut self, which: Try, now: Instant) -> Ticket {
+        if let Some(budget) = &mut self.budget {
+            budget.record(which == Try::Again, now);
         }
-        false
+        let circuit = self.breaker.as_mut().map_or(0, |breaker| {
+            breaker.start();
+            breaker.epoch()
+        });
+        Ticket {
+            epoch: self.epoch,
+            circuit,
+        }
     }
 
-    /// The process stops: what is left is tried at once.
-    pub const fn lift(&mut self) {
+    /// An attempt has ended.
+    pub fn record(&mut self, ticket: Ticket, ended: Ended, now: Instant) -> Told {
+        let failed = match ended {
+            Ended::Answered => Some(false),
+            Ended::Failed => Some(true),
+            Ended::Throttled(_) | Ended::Unknown => None,
+        };
+        let breaker = self.breaker.as_mut();
+        let circuit = breaker.and_then(|breaker| breaker.record(ticket.circuit, failed, now));
+        let throttled = match ended {
+            Ended::Throttled(delay) => self.throttle.handle_delay(delay, now),
+            Ended::Answered | Ended::Failed | Ended::Unknown => false,
+        };
+        if throttled || circuit == Some(Change::Closed) {
+            self.epoch = self.epoch.wrapping_add(1);
+            self.ramp.start();
+        } else if ended == Ended::Answered && ticket.epoch == self.epoch {
+            self.ramp.handle_answer();
+        }
+        Told { throttled, circuit }
+    }
+
+    /// The state of the circuit, where there is a breaker.
+    pub fn circuit(&self) -> Option<Circuit> {
+        let breaker = self.breaker.as_ref()?;
+        Some(match breaker.state() {
+            State::Closed => Circuit::Closed,
+            State::Open { .. } => Circuit::Open,
+            State::HalfOpen => Circuit::HalfOpen,
+        })
+    }
+
+    /// Ends every pause: what is inside is to be tried at once.
+    pub fn lift(&mut self) {
         self.throttle.lift();
         self.ramp.end();
+        if let Some(breaker) = &mut self.breaker {
+            breaker.reset();
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use super::{Lane, Outcome, Settlement};
 use crate::batch::{OpenBatches, Part};
 use crate::delivery::{Cut, Limits, Recovery, Rejected, TooLarge, Try, Verdict, Why};
 use crate::flow::Random;
+use crate::flow::breaker::{Change, Tripped};
 use crate::memory::Store;
-use crate::telemetry::{DropReason, RejectReason};
+use crate::telemetry::{DropReason, OpenedBy, RejectReason};
 use crate::time::Instant;
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,11 +44,15 @@ impl Lane {
     ) {
         self.take_back(id);
         let ticket = self.slots.ticket(id);
-        if self
+        let told = self
             .gate
-            .record(ticket, Ended::of(&conclusion), context.now)
-        {
-            self.counters.throttled += 1;
+            .record(ticket, Ended::of(&conclusion), context.now);
+        self.counters.throttled += u64::from(told.throttled);
+        if let Some(change) = told.circuit {
+            if let Change::Opened(tripped) = change {
+                self.counters.circuit_opened[opened_by(tripped) as usize] += 1;
+            }
+            self.circuit_change = Some(change);
         }
         match conclusion {
             Conclusion::Answered(verdict) => self.handle_verdict(id, verdict, wire_bytes, context),
@@ -349,6 +354,14 @@ impl Lane {
 
     fn check(&self) {
         debug_assert_eq!(self.counters.unaccounted(), 0, "{:?}", self.counters);
+    }
+}
+
+const fn opened_by(tripped: Tripped) -> OpenedBy {
+    match tripped {
+        Tripped::ConsecutiveFailures(_) => OpenedBy::ConsecutiveFailures,
+        Tripped::FailureRatio { .. } => OpenedBy::FailureRatio,
+        Tripped::Probe => OpenedBy::Probe,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::batch::Sizer;
 use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
-use crate::egress::lane::{Conclusion, LaneSettings, QueueLimit};
+use crate::egress::lane::{Conclusion, GateRule, LaneSettings, QueueLimit};
 use crate::egress::outlet::{Format, NetworkSettings, OutletSettings, Parcel};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
@@ -38,6 +38,7 @@ pub fn lane() -> LaneSettings {
         },
         batching: None,
         partitions: false,
+        gate: GateRule::default(),
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()

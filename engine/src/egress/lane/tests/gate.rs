@@ -1,7 +1,9 @@
 //! What a destination's answers do to everything else that waits for it.
 
 use super::*;
-use crate::telemetry::Hold;
+use crate::flow::breaker::Tripped;
+use crate::flow::{BreakerRule, BudgetRule};
+use crate::telemetry::{Circuit, Hold, OpenedBy};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -39,13 +41,13 @@ fn a_pause_holds_for_everything_that_waits_and_ends_in_a_ramp() {
         rig.send();
     }
     assert_eq!(answers, 4, "1 + 4 * 0.3 is over 2");
-    assert_eq!(rig.lane.counters().held_back, [0, 1]);
+    assert_eq!(rig.lane.counters().held_back, [0, 1, 0, 0]);
     for _ in 0..6 {
         rig.end(ANSWERED(delivered()));
         rig.admit(&["x"]);
         rig.send();
     }
-    assert_eq!(rig.lane.counters().held_back, [0, 0], "the ramp has ended");
+    assert_eq!(rig.lane.counters().held_back, [0; 4], "the ramp has ended");
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn a_failure_without_a_word_holds_back_its_own_batch_alone() {
     rig.admit(&["b"]);
     rig.end(ANSWERED(unavailable(None)));
     assert_eq!(rig.send(), [["b"]]);
-    assert_eq!(rig.lane.counters().held_back, [0, 0]);
+    assert_eq!(rig.lane.counters().held_back, [0; 4]);
 }
 
 #[test]
@@ -85,4 +87,110 @@ fn the_end_of_the_process_does_not_wait_for_a_pause() {
     assert!(rig.send().is_empty());
     rig.lane.flush();
     assert_eq!(rig.send(), [["a"], ["b"]]);
+}
+
+fn with_breaker() -> Rig {
+    let breaker = BreakerRule {
+        consecutive_failures: 3,
+        failure_ratio: 1.0,
+        window: seconds(10),
+        min_requests: 100,
+        open_for: seconds(20),
+        probes: 1,
+    };
+    Rig::new(LaneSettings {
+        gate: GateRule {
+            breaker: Some(breaker),
+            budget: None,
+        },
+        ..settings()
+    })
+}
+
+#[test]
+fn an_open_circuit_sends_nothing_then_one_probe_and_closes_into_a_ramp() {
+    let mut rig = with_breaker();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        rig.admit(&[name]);
+    }
+    rig.send();
+    for _ in 0..3 {
+        assert_eq!(rig.lane.poll_circuit(), None);
+        rig.end(Conclusion::Unsent);
+    }
+    let opened = Change::Opened(Tripped::ConsecutiveFailures(3));
+    assert_eq!(rig.lane.poll_circuit(), Some(opened));
+    assert_eq!(rig.lane.poll_circuit(), None, "told once");
+    // Backoffs are over after five seconds; the circuit is not.
+    assert!(rig.send().is_empty());
+    assert_eq!(rig.next_timeout(), Some(seconds(20)));
+    assert_eq!(rig.send(), [["a"]], "the probe");
+    let counters = rig.lane.counters();
+    assert_eq!(counters.circuit[Circuit::HalfOpen as usize], 1);
+    assert_eq!(held_back(&rig, Hold::Circuit), 1);
+    let (probe, _) = rig.sent.pop().expect("the probe");
+    rig.end_batch(probe, ANSWERED(unavailable(None)));
+    let again = Change::Opened(Tripped::Probe);
+    assert_eq!(rig.lane.poll_circuit(), Some(again));
+    assert!(rig.send().is_empty());
+    assert_eq!(rig.next_timeout(), Some(seconds(20)));
+    assert_eq!(rig.send().len(), 1);
+    let (probe, _) = rig.sent.pop().expect("the probe");
+    rig.end_batch(probe, ANSWERED(delivered()));
+    assert_eq!(rig.lane.poll_circuit(), Some(Change::Closed));
+    // "d" was sent before all this and has not ended; beside it the ramp lets nothing go.
+    assert!(rig.send().is_empty());
+    rig.end(ANSWERED(delivered()));
+    assert_eq!(rig.send().len(), 1);
+    let opened = rig.lane.counters().circuit_opened;
+    assert_eq!(opened[OpenedBy::ConsecutiveFailures as usize], 1);
+    assert_eq!(opened[OpenedBy::Probe as usize], 1);
+}
+
+#[test]
+fn answers_that_refuse_the_data_do_not_open_the_circuit() {
+    let mut rig = with_breaker();
+    for _ in 0..10 {
+        rig.admit(&["a"]);
+        rig.send();
+        rig.end(ANSWERED(refused(Code::PermissionDenied)));
+    }
+    assert_eq!(rig.lane.poll_circuit(), None);
+    assert_eq!(rig.lane.counters().circuit[Circuit::Closed as usize], 1);
+}
+
+#[test]
+fn retries_over_the_budget_wait_while_what_is_new_goes() {
+    let budget = BudgetRule {
+        ratio: 0.5,
+        min_per_second: 0.01,
+        window: seconds(10),
+    };
+    let mut rig = Rig::new(LaneSettings {
+        gate: GateRule {
+            breaker: None,
+            budget: Some(budget),
+        },
+        ..settings()
+    });
+    for name in ["a", "b", "c"] {
+        rig.admit(&[name]);
+    }
+    rig.send();
+    for _ in 0..3 {
+        rig.end(ANSWERED(unavailable(None)));
+    }
+    assert_eq!(rig.next_timeout(), Some(seconds(5)));
+    assert_eq!(rig.send(), [["a"]], "one retry for three first tries");
+    assert_eq!(held_back(&rig, Hold::RetryBudget), 1);
+    let waits = rig.next_timeout().expect("asked again");
+    assert!(waits > Duration::ZERO && waits <= seconds(1));
+    rig.admit(&["d"]);
+    assert_eq!(
+        rig.send(),
+        [["d"], ["b"]],
+        "its share lets another retry go"
+    );
+    rig.lane.flush();
+    assert_eq!(rig.send(), [["c"]]);
 }

@@ -27,6 +27,7 @@ pub fn settings() -> LaneSettings {
             overflow: Overflow::Reject,
         },
         batching: None,
+        gate: GateRule::default(),
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()

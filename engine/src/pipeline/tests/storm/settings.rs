@@ -3,7 +3,7 @@
 use super::network::{chance, pick};
 use crate::batch::{Batching, Sizer};
 use crate::config::Overflow;
-use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
 use crate::flow::{BackoffRule, Random};
 use crate::ingress::{HttpReceiver, Paths, Protocol, Receiver, Signals};
 use crate::pipeline::tests::world::{lane, outlet};
@@ -69,6 +69,7 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
         },
         batching: chance(random, 2).then(|| any_batching(random)),
         partitions: chance(random, 2),
+        gate: GateRule::default(),
         retry: BackoffRule {
             enabled: !chance(random, 5),
             initial_interval: Duration::from_millis(50),

@@ -1,0 +1,33 @@
+//! The bounds of what an exporter does for its destination's sake.
+
+use super::{faults, with};
+
+#[test]
+fn what_protects_a_destination_has_bounds() {
+    for (keys, rule) in [
+        (
+            "tailrace: {circuit_breaker: {probes: 0}}",
+            "tailrace.circuit_breaker.probes: must be positive",
+        ),
+        (
+            "tailrace: {circuit_breaker: {failure_ratio: 1.5}}",
+            "tailrace.circuit_breaker.failure_ratio: must be over 0 and at most 1",
+        ),
+        (
+            "tailrace: {retry_budget: {min_retries_per_second: 0}}",
+            "tailrace.retry_budget.min_retries_per_second: must be over 0",
+        ),
+        (
+            "tailrace: {retry_budget: {ttl: 2m}}",
+            "tailrace.retry_budget.ttl: must be from 1s to 60s",
+        ),
+    ] {
+        let found = faults(&with(
+            &format!("otlp: {{endpoint: 'http://h:1', {keys}}}"),
+            "",
+        ));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let expected = format!(": exporters.otlp.{rule}");
+        assert!(found[0].ends_with(&expected), "{} for {expected}", found[0]);
+    }
+}
