@@ -55,6 +55,10 @@ peers-collector:
 simulate minutes="60":
     SIMULATE_MINUTES={{minutes}} cargo test -p tailrace-tests --test simulation any -- --nocapture
 
+# The pictures of docs/flow.md, from the simulations.
+pictures:
+    SIMULATE_PICTURES={{justfile_directory()}}/docs/flow cargo test -p tailrace-tests --test simulation
+
 # otel-arrow's dataflow engine, from its published crates, outside of the workspace; then
 # `just compare --program dataflow=target/peers/dataflow/release/dataflow`.
 peers-dataflow:

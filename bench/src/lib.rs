@@ -4,6 +4,7 @@
 //! Load and sink speak through the engine's own connection drivers, so that one core can saturate
 //! a forwarder; what they send and what they count is theirs alone, never the forwarder's figures.
 
+pub mod chart;
 pub mod conditions;
 pub mod cpu;
 pub mod device;

@@ -1,8 +1,10 @@
 //! One of a hundred destinations takes requests and answers none.
 
 use crate::world::backend::Plan;
+use crate::world::film::Film;
 use crate::world::{Setup, Traffic, World, exporters};
 use std::time::Duration;
+use tailrace_bench::chart::Colour;
 use tailrace_bench::load::arrivals::{Shape, Spacing};
 
 const LANES: usize = 100;
@@ -35,6 +37,29 @@ fn world(keys: &str) -> World {
     })
 }
 
+/// The minute of traffic, and what follows it.
+fn filmed(picture: &str, world: &mut World) {
+    let mut film = Film::new(HUNG, Duration::from_secs(1));
+    film.pass(world, MINUTE);
+    film.save(
+        picture,
+        &[
+            vec![
+                film.rate("requests sent / s", Colour::Grey, |frame| frame.sent),
+                film.rate("requests refused / s", Colour::Red, |frame| frame.refused),
+                film.rate("spans dropped / s", Colour::Violet, |frame| frame.dropped),
+            ],
+            vec![film.level(
+                "spans inside for the hung one",
+                Colour::Green,
+                1.0,
+                |frame| frame.inside,
+            )],
+        ],
+    );
+    world.pass(Duration::from_secs(10));
+}
+
 fn others_have_everything(world: &World) {
     for lane in (0..LANES).filter(|lane| *lane != HUNG) {
         assert_eq!(world.lost(lane), 0, "lane {lane}");
@@ -45,8 +70,7 @@ fn others_have_everything(world: &World) {
 #[test]
 fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
     let mut world = world("timeout: 5s, sending_queue: {queue_size: 100}");
-    world.pass(MINUTE);
-    world.pass(Duration::from_secs(10));
+    filmed("hang-reject.svg", &mut world);
     let senders = &world.senders;
     assert!(
         senders.refusals() > senders.sent / 2,
@@ -63,8 +87,7 @@ fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
 #[test]
 fn with_drop_oldest_nobody_sees_it_and_what_is_dropped_is_counted() {
     let mut world = world("sending_queue: {queue_size: 100, overflow: drop_oldest}, timeout: 5s");
-    world.pass(MINUTE);
-    world.pass(Duration::from_secs(10));
+    filmed("hang-drop.svg", &mut world);
     assert_eq!(world.senders.refusals(), 0, "{:?}", world.senders.refused);
     others_have_everything(&world);
     let hung = world.lane(HUNG);

@@ -1,8 +1,10 @@
 //! A backend is gone for an hour, and comes back to what has gathered meanwhile.
 
 use crate::world::backend::{Capacity, Plan};
+use crate::world::film::Film;
 use crate::world::{Setup, Traffic, World, exporters};
 use std::time::Duration;
+use tailrace_bench::chart::Colour;
 use tailrace_bench::load::arrivals::{Shape, Spacing};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -30,13 +32,29 @@ fn what_was_accepted_is_delivered_once_after_an_hour_without_backend() {
         }],
         traffic: Traffic::steady(Shape::steady(2.0, Spacing::Poisson), SPANS, 120 * MINUTE),
     });
-    world.pass(outage.start);
+    let mut film = Film::new(0, Duration::from_secs(10));
+    film.pass(&mut world, outage.start);
     assert_eq!(world.senders.refusals(), 0);
-    world.pass(outage.end - outage.start);
+    film.pass(&mut world, outage.end - outage.start);
     let gathered = world.lane(0);
     let gathered = gathered.admitted - gathered.delivered;
     assert!(gathered > 50_000, "it has gathered {gathered} spans");
-    world.pass(120 * MINUTE - outage.end);
+    film.pass(&mut world, 120 * MINUTE - outage.end);
+    film.save(
+        "outage.svg",
+        &[
+            vec![
+                film.rate("spans offered / s", Colour::Orange, |frame| frame.offered),
+                film.rate("spans taken / s", Colour::Blue, |frame| frame.taken),
+                film.mark("capacity", CAPACITY),
+            ],
+            vec![
+                film.level("thousand spans inside", Colour::Green, 1e3, |frame| {
+                    frame.inside
+                }),
+            ],
+        ],
+    );
     // Twice nothing: what was accepted before and during it, and what came after.
     assert_eq!(world.senders.refusals(), 0, "{:?}", world.senders.refused);
     assert!(world.settle(10 * MINUTE), "{:?}", world.lane(0));

@@ -1,14 +1,18 @@
 //! Ten times as much as the backend can take, for half an hour.
 
 use crate::world::backend::{Capacity, Plan};
+use crate::world::film::Film;
 use crate::world::{Setup, Traffic, World, exporters};
 use std::time::Duration;
+use tailrace_bench::chart::Colour;
 use tailrace_bench::load::arrivals::{Shape, Spacing};
 
 /// Of the backend, in spans a second.
 const CAPACITY: f64 = 40.0;
 
 const SPANS: usize = 20;
+
+const MIB: f64 = 1_048_576.0;
 
 const KEYS: &str = "sending_queue: {queue_size: 1000000}, retry_on_failure: {max_elapsed_time: 0s}";
 
@@ -35,7 +39,26 @@ fn memory_stays_within_its_limit_and_who_is_refused_is_told() {
             HALF_AN_HOUR,
         ),
     });
-    world.pass(HALF_AN_HOUR);
+    let mut film = Film::new(0, Duration::from_secs(10));
+    film.pass(&mut world, HALF_AN_HOUR);
+    film.save(
+        "overload.svg",
+        &[
+            vec![
+                film.rate("requests sent / s", Colour::Grey, |frame| frame.sent),
+                film.rate("requests refused / s", Colour::Red, |frame| frame.refused),
+            ],
+            vec![
+                film.rate("spans offered / s", Colour::Orange, |frame| frame.offered),
+                film.rate("spans taken / s", Colour::Blue, |frame| frame.taken),
+                film.mark("capacity", CAPACITY),
+            ],
+            vec![
+                film.level("MiB buffered", Colour::Green, MIB, |frame| frame.bytes),
+                film.mark("limit", world.bytes_max() as f64 / MIB),
+            ],
+        ],
+    );
     // The limit was what held, and is never passed: each step checks that.
     assert!(world.peak_bytes > world.bytes_max() / 2);
     let senders = &world.senders;

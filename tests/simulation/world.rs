@@ -9,6 +9,7 @@
 //! timeout; after each the pipeline has its turn, and what must always hold is checked.
 
 pub mod backend;
+pub mod film;
 mod network;
 mod senders;
 mod setup;
@@ -16,6 +17,7 @@ mod setup;
 pub use setup::{Setup, Traffic, exporters};
 
 use backend::Backend;
+use film::Frame;
 use network::Network;
 use senders::Senders;
 use std::time::Duration;
@@ -76,6 +78,26 @@ impl World {
 
     pub fn lane(&self, lane: usize) -> LaneCounters {
         self.pipeline.counters().lanes.swap_remove(lane)
+    }
+
+    /// How everything stands, as one lane has it.
+    pub fn frame(&self, lane: usize) -> Frame {
+        let Counters {
+            mut lanes, shard, ..
+        } = self.pipeline.counters();
+        let counters = lanes.swap_remove(lane);
+        let dropped = counters.dropped.iter().sum::<u64>();
+        let ended = counters.delivered + dropped + counters.rejected.iter().sum::<u64>();
+        let backend = self.backend(lane);
+        Frame {
+            sent: self.senders.sent,
+            refused: self.senders.refusals(),
+            dropped,
+            inside: counters.admitted - ended,
+            offered: backend.offered.iter().sum(),
+            taken: backend.taken,
+            bytes: shard.buffered_bytes,
+        }
     }
 
     /// The most that may be buffered at once, in bytes.
