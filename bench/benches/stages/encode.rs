@@ -1,113 +1,114 @@
-//! Finished spans of eight attributes encoded one by one, beside prost, which is given the same.
+//! A finished span of eight attributes written as it happens, beside the same span in prost's types.
 
 use crate::bench::{Bench, Input};
-use crate::input::{Request, SPANS};
 use crate::product::{Given, Written};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
-use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as ProstValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use std::hint::black_box;
-use tailrace_codec::Signal;
-use tailrace_codec::otlp::encode::{Key, SpanEnd, SpanKind, SpanStart, Value, attribute};
-use tailrace_codec::otlp::fields::{SCOPE_ENTRY_ITEMS, SPAN_ATTRIBUTES};
+use tailrace_codec::otlp::encode::{
+    AttributeKey, Key, SpanEnd, SpanKind, SpanStart, Value, attribute,
+};
+use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
 use tailrace_codec::writer::Writer;
 
+const START: u64 = 1_790_000_000_000_000_000;
+const END: u64 = START + 12_345_678;
+
+const NAME: &str = "GET /api/v1/users/{id}";
+
+const VALUES: [(&str, Value<'static>); 8] = [
+    ("http.request.method", Value::String("GET")),
+    ("url.path", Value::String("/api/v1/users/12345")),
+    ("server.address", Value::String("users.internal.example")),
+    ("server.port", Value::Int(8443)),
+    ("http.response.status_code", Value::Int(200)),
+    ("user_agent.original", Value::String("Mozilla/5.0 (X11)")),
+    ("network.protocol.version", Value::String("2")),
+    ("sampled", Value::Bool(true)),
+];
+
 pub fn stages(bench: &mut Bench) {
-    let request = Request::of(Signal::Traces, SPANS);
-    let spans = spans(&request);
-    let keys: Vec<Vec<Key>> = spans.spans.iter().map(keys).collect();
+    let ahead = VALUES.map(|(key, value)| (Key::new(key), value));
+    let mut out = Writer::default();
+    write(&mut out, &VALUES);
+    let (ours, span) = (out.len(), built());
+    assert_eq!(Span::decode(out.as_slice()).expect("a span"), span);
     let input = Input {
-        bytes: spans.encoded_len(),
-        ..request.input("512_finished_spans")
+        name: "a_span_of_8_attributes".to_owned(),
+        bytes: ours,
+        items: 1,
+        requests: 1,
     };
-    let (mut own, mut prost) = (Vec::new(), Vec::new());
+    let mut again = Writer::default();
+    let mut prost_out = Vec::new();
     bench
         .stages(input, Given::default())
         .stage("encode_keys_ahead", || {
-            let mut out = Writer::new(std::mem::take(&mut own));
-            out.clear();
-            for (span, keys) in black_box(&spans).spans.iter().zip(&keys) {
-                encode(&mut out, span, |at| &keys[at]);
-            }
-            own = out.into_buffer();
-            Written(own.len())
+            write(&mut out, black_box(&ahead));
+            Written(out.len())
         })
         .other("prost_encode", || {
-            prost.clear();
-            let encoded = black_box(&spans).encode(&mut prost);
-            encoded.expect("a vector grows");
-            Written(prost.len())
+            prost_out.clear();
+            black_box(&span)
+                .encode(&mut prost_out)
+                .expect("a Vec grows");
+            Written(prost_out.len())
+        })
+        .stage("encode", || {
+            write(&mut again, black_box(&VALUES));
+            Written(again.len())
+        })
+        .other("prost_build_and_encode", || {
+            black_box(built()).encode_to_vec()
         });
-    let mut own = Vec::new();
-    let input = Input {
-        bytes: spans.encoded_len(),
-        ..request.input("512_finished_spans_any_keys")
-    };
-    bench.stages(input, Given::default()).stage("encode", || {
-        let mut out = Writer::new(std::mem::take(&mut own));
-        out.clear();
-        for span in &black_box(&spans).spans {
-            encode(&mut out, span, |at| &span.attributes[at].key[..]);
-        }
-        own = out.into_buffer();
-        Written(own.len())
-    });
 }
 
-fn spans(request: &Request) -> ScopeSpans {
-    let request = ExportTraceServiceRequest::decode(&request.bytes[..]).expect("a request");
-    let scopes = request.resource_spans.into_iter();
-    let spans = scopes.flat_map(|resource| resource.scope_spans);
-    ScopeSpans {
-        spans: spans.flat_map(|scope| scope.spans).collect(),
-        ..ScopeSpans::default()
-    }
-}
-
-fn keys(span: &Span) -> Vec<Key> {
-    span.attributes
-        .iter()
-        .map(|attribute| Key::new(&attribute.key))
-        .collect()
-}
-
-fn encode<'a, K: tailrace_codec::otlp::encode::AttributeKey + ?Sized + 'a>(
-    out: &mut Writer,
-    span: &'a Span,
-    key: impl Fn(usize) -> &'a K,
-) {
-    let open = out.open(SCOPE_ENTRY_ITEMS, 300);
+fn write<K: AttributeKey>(out: &mut Writer, attributes: &[(K, Value<'_>)]) {
+    out.clear();
     SpanStart {
-        trace_id: id(&span.trace_id),
-        span_id: id(&span.span_id),
-        parent_span_id: id(&span.parent_span_id),
-        trace_state: &span.trace_state,
-        name: &span.name,
+        trace_id: [1; 16],
+        span_id: [2; 8],
+        parent_span_id: [3; 8],
+        name: NAME,
         kind: SpanKind::Server,
-        start: span.start_time_unix_nano,
-        flags: span.flags,
+        start: START,
+        ..SpanStart::default()
     }
     .write(out);
-    for (at, own) in span.attributes.iter().enumerate() {
-        let kind = own.value.as_ref().and_then(|value| value.value.as_ref());
-        let value = match kind {
-            Some(any_value::Value::StringValue(text)) => Value::String(text),
-            Some(any_value::Value::IntValue(int)) => Value::Int(*int),
-            Some(any_value::Value::BoolValue(bool)) => Value::Bool(*bool),
-            Some(any_value::Value::DoubleValue(double)) => Value::Double(*double),
-            other => unreachable!("not in the workload: {other:?}"),
-        };
-        attribute(out, SPAN_ATTRIBUTES, key(at), value);
+    for (key, value) in attributes {
+        attribute(out, SPAN_ATTRIBUTES, key, *value);
     }
     SpanEnd {
-        end: span.end_time_unix_nano,
+        end: END,
         ..SpanEnd::default()
     }
     .write(out);
-    out.close(open);
 }
 
-fn id<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes.try_into().unwrap_or([0; N])
+fn built() -> Span {
+    let attributes = VALUES.map(|(key, value)| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue {
+            value: match value {
+                Value::String(text) => Some(ProstValue::StringValue(text.to_owned())),
+                Value::Int(int) => Some(ProstValue::IntValue(int)),
+                Value::Bool(bool) => Some(ProstValue::BoolValue(bool)),
+                Value::Double(_) | Value::Bytes(_) | Value::Array(_) => None,
+            },
+        }),
+        ..KeyValue::default()
+    });
+    Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        parent_span_id: vec![3; 8],
+        name: NAME.to_owned(),
+        kind: SpanKind::Server as i32,
+        start_time_unix_nano: START,
+        end_time_unix_nano: END,
+        attributes: attributes.into(),
+        ..Span::default()
+    }
 }

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     encode::stages(&mut bench);
     json::stages(&mut bench);
     compress::stages(&mut bench);
+    encode::stages(&mut bench);
     workload::stages(&mut bench);
     ring::stages(&mut bench);
     lane::stages(&mut bench);
