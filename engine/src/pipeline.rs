@@ -36,7 +36,7 @@ use crate::flow::Random;
 use crate::flow::estimate::DrainRate;
 use crate::ingress::{Ingress, SharedMetadata};
 use crate::memory::{Credit, PayloadId, Pool, Scratch, Store};
-use crate::telemetry::{Counters, DropReason, ReceiverCounters};
+use crate::telemetry::{Counters, DropReason, LaneCounters, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, ListenerId, RequestId, ShardId};
 use blocked::Blocked;
@@ -302,10 +302,14 @@ impl Pipeline {
     }
 
     /// Everything the shard counts, with the gauges of this moment.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self, now: Instant) -> Counters {
         let mut counters = Counters::new(0, 0);
         counters.receivers.clone_from(&self.receivers);
-        counters.lanes = self.lanes.iter().map(Lane::counters).collect();
+        let lanes = self.lanes.iter().map(|lane| LaneCounters {
+            queue: lane.queue_flow(now),
+            ..lane.counters()
+        });
+        counters.lanes = lanes.collect();
         counters.shard.buffered_bytes = self.credit.taken();
         counters.shard.buffered_bytes_max = self.credit.capacity();
         counters.shard.connections_in = self.incoming.len() as u64;

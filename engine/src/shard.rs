@@ -397,8 +397,9 @@ impl Shard {
     }
 
     fn counters(&self) -> Box<Counters> {
-        self.measure_busy(now());
-        let mut counters = self.0.pipeline.borrow().counters();
+        let now = now();
+        self.measure_busy(now);
+        let mut counters = self.0.pipeline.borrow().counters(now);
         counters.shard.busy = self.0.busy.get();
         Box::new(counters)
     }

@@ -14,12 +14,14 @@ mod busy;
 pub mod exposition;
 mod histogram;
 mod lane;
+mod queue;
 mod snapshot;
 mod text;
 
 pub use busy::Busy;
 pub use histogram::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
 pub use lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
+pub use queue::QueueFlow;
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
 
 use crate::units::ItemCount;

@@ -59,6 +59,14 @@ fn memory_stays_within_its_limit_and_who_is_refused_is_told() {
             ],
         ],
     );
+    // Half an hour at one level: Little's law holds between what is measured apart.
+    let queue = world.lane(0).queue;
+    assert!(queue.little_deviation() < 0.05, "{queue:?}");
+    assert!(
+        (queue.items_out_per_second / CAPACITY - 1.0).abs() < 0.05,
+        "{queue:?}"
+    );
+    assert!(queue.utilisation() > 0.99, "{queue:?}");
     // The limit was what held, and is never passed: each step checks that.
     assert!(world.peak_bytes > world.bytes_max() / 2);
     let senders = &world.senders;

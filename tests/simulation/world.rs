@@ -77,14 +77,14 @@ impl World {
     }
 
     pub fn lane(&self, lane: usize) -> LaneCounters {
-        self.pipeline.counters().lanes.swap_remove(lane)
+        self.pipeline.counters(self.now).lanes.swap_remove(lane)
     }
 
     /// How everything stands, as one lane has it.
     pub fn frame(&self, lane: usize) -> Frame {
         let Counters {
             mut lanes, shard, ..
-        } = self.pipeline.counters();
+        } = self.pipeline.counters(self.now);
         let counters = lanes.swap_remove(lane);
         let dropped = counters.dropped.iter().sum::<u64>();
         let ended = counters.delivered + dropped + counters.rejected.iter().sum::<u64>();
@@ -102,7 +102,7 @@ impl World {
 
     /// The most that may be buffered at once, in bytes.
     pub fn bytes_max(&self) -> u64 {
-        self.pipeline.counters().shard.buffered_bytes_max
+        self.pipeline.counters(self.now).shard.buffered_bytes_max
     }
 
     /// Accepted items that the backend of a lane never got.
@@ -185,7 +185,7 @@ impl World {
     /// What holds after every step: each item is somewhere, each byte has a holder, and no limit is
     /// passed.
     fn check(&mut self) {
-        let Counters { lanes, shard, .. } = self.pipeline.counters();
+        let Counters { lanes, shard, .. } = self.pipeline.counters(self.now);
         let at = self.elapsed();
         for lane in &lanes {
             assert_eq!(lane.unaccounted(), 0, "items at {at:?}: {lane:?}");

@@ -26,8 +26,9 @@ use crate::config::Overflow;
 use crate::delivery::Limits;
 use crate::flow::BackoffRule;
 use crate::flow::breaker::Change;
+use crate::flow::estimate::Station;
 use crate::memory::{PayloadId, Store};
-use crate::telemetry::{Hold, LaneCounters};
+use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
 use cut::Cutter;
 pub use gate::GateRule;
@@ -40,6 +41,9 @@ use tailrace_codec::Signal;
 /// Room that a queue begins with; see the store's. A queue goes round in it: 128 KiB, once as many
 /// parts have passed.
 const WAITING_MIN: usize = 2048;
+
+/// How long what the queue did counts: two scrapes of a usual fifteen seconds.
+const HALF_LIFE: Duration = Duration::from_secs(30);
 
 /// What a lane is told once: its share of the exporter's settings.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +127,7 @@ pub struct Lane {
     /// When batches that are due may go again, where the retry budget keeps them.
     retries_from: Option<Instant>,
     circuit_change: Option<Change>,
+    station: Station,
     flushing: Flushing,
     counters: LaneCounters,
 }
@@ -136,6 +141,7 @@ impl Lane {
             held_back: None,
             retries_from: None,
             circuit_change: None,
+            station: Station::new(HALF_LIFE),
             settings,
             waiting: VecDeque::with_capacity(WAITING_MIN),
             ready: VecDeque::new(),
@@ -168,6 +174,37 @@ impl Lane {
         counters
     }
 
+    /// What the lane did of late, as a queue.
+    pub fn queue_flow(&self, now: Instant) -> QueueFlow {
+        let view = self.station.view(now);
+        let unit_rate = match self.settings.queue.sizer {
+            Sizer::Requests => view.requests_per_second,
+            Sizer::Items => view.items_per_second,
+            Sizer::Bytes => view.bytes_per_second,
+        };
+        let left = self.settings.queue.max.saturating_sub(self.queue_size()) as f64;
+        QueueFlow {
+            servers: self.settings.slots as f64,
+            // In items as large as those of late.
+            room: left * view.items_per_second / unit_rate.max(f64::MIN_POSITIVE),
+            requests_per_second: view.requests_per_second,
+            items_per_second: view.items_per_second,
+            bytes_per_second: view.bytes_per_second,
+            arrival_scv_rate: view.requests_per_second * view.arrival_scv,
+            items_out_per_second: view.items_out_per_second,
+            items_inside: view.items_inside,
+            inside_rate: view.items_out_per_second * view.seconds_inside,
+            waiting_rate: view.items_out_per_second * view.seconds_waiting,
+            batches_per_second: view.batches_per_second,
+            batch_items_rate: view.batches_per_second * view.batch_items,
+            service_rate: view.batches_per_second * view.service_seconds,
+            service_square_rate: view.batches_per_second
+                * view.service_seconds.powi(2)
+                * (1.0 + view.service_scv),
+            busy: view.busy,
+        }
+    }
+
     /// What is in the lane, from admission to settlement.
     pub const fn held(&self) -> Size {
         self.held
@@ -195,6 +232,9 @@ impl Lane {
     /// Takes a part in, or drops what its overflow policy says. The caller has asked
     /// [`takes`](Self::takes) of every lane first, and holds the payload for this lane.
     pub fn admit(&mut self, part: Part) {
+        self.station.advance(part.arrived);
+        self.station
+            .handle_arrival(part.size.items, part.size.bytes);
         let drops = self.settings.queue.overflow.drops();
         let fits = !drops || self.has_room(part.size) || self.make_room(part.size);
         self.held += part.size;
@@ -225,6 +265,7 @@ impl Lane {
 
     /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.
     pub fn poll_send(&mut self, store: &mut Store, now: Instant) -> Option<BatchId> {
+        self.station.advance(now);
         self.held_back = match self.gate.permit(self.slots.on_their_way(), now) {
             Permit::Held(held) => Some(held),
             Permit::Go => None,
@@ -240,10 +281,12 @@ impl Lane {
         }
         let batch = self.next_batch(store, now)?;
         self.counters.in_flight += batch.size.items;
-        Some(
-            self.slots
-                .occupy(batch, self.gate.start(Try::First, now), now),
-        )
+        self.station.handle_start();
+        for part in &batch.parts {
+            self.station.handle_started(part.size.items, part.arrived);
+        }
+        let ticket = self.gate.start(Try::First, now);
+        Some(self.slots.occupy(batch, ticket, now))
     }
 
     /// A batch whose backoff is over, if the retry budget has room for it.

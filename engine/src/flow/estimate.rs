@@ -1,4 +1,9 @@
-//! How fast a shard lets go of bytes: what a refused sender's delay is computed from.
+//! What was seen of late: how fast a shard lets go of bytes, which a refused sender's delay is
+//! computed from, and what a queue does ([`Station`]).
+
+pub mod station;
+
+pub use station::{Station, View};
 
 use crate::time::Instant;
 use std::time::Duration;

@@ -5,6 +5,8 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
+mod queue;
+
 use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
 use super::snapshot::LaneLabels;
 use super::text::{Family, Kind, Page, label_name};
@@ -122,6 +124,7 @@ impl Snapshot {
                 family.sample(&lane_labels(labels), value(counters));
             }
         }
+        self.queues(page);
         self.gates(page);
         let help =
             "Admitted items that are neither held, delivered, rejected nor dropped. Must be 0.";

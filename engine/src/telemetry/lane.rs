@@ -1,6 +1,6 @@
 //! What one lane counts: each item is somewhere, and each somewhere is a field.
 
-use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
+use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, QueueFlow, REQUEST_BYTE_BOUNDS};
 use crate::units::ItemCount;
 
 /// Why the destination did not take items for good.
@@ -128,7 +128,7 @@ impl Hold {
 ///
 /// Invariant, between two turns of the shard: [`unaccounted`](Self::unaccounted) is 0. Each field
 /// of it is counted where its event happens, never computed from the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LaneCounters {
     pub admitted: ItemCount,
 
@@ -153,6 +153,8 @@ pub struct LaneCounters {
     pub queue_size: u64,
     pub queue_capacity: u64,
     pub requests_in_flight: u64,
+    /// What it did of late.
+    pub queue: QueueFlow,
     /// By [`Hold`], 1 where it holds the lane back; summed, in how many shards it does.
     pub held_back: [u64; Hold::ALL.len()],
     /// Times that the destination asked for a pause while there was none.
@@ -214,6 +216,7 @@ impl LaneCounters {
         // A lane without a queue has no limit: the largest number there is.
         self.queue_capacity = self.queue_capacity.saturating_add(other.queue_capacity);
         self.requests_in_flight += other.requests_in_flight;
+        self.queue.add(&other.queue);
         for (sum, held) in self.held_back.iter_mut().zip(other.held_back) {
             *sum += held;
         }
@@ -250,6 +253,7 @@ impl Default for LaneCounters {
             queue_size: 0,
             queue_capacity: 0,
             requests_in_flight: 0,
+            queue: QueueFlow::default(),
             held_back: [0; Hold::ALL.len()],
             throttled: 0,
             circuit: [0; Circuit::ALL.len()],

@@ -203,7 +203,7 @@ impl World {
 
     /// Everything that came in was delivered to every lane.
     pub fn check(&self, items: usize) {
-        let counters = self.pipeline.counters();
+        let counters = self.pipeline.counters(self.now);
         assert_eq!(counters.lanes.len(), self.lanes);
         for lane in counters.lanes {
             assert_eq!(lane.delivered, self.requests * items as u64);

@@ -42,6 +42,7 @@ impl Lane {
         wire_bytes: u64,
         context: &mut Context<'_>,
     ) {
+        self.station.advance(context.now);
         self.take_back(id);
         let ticket = self.slots.ticket(id);
         let told = self
@@ -139,7 +140,7 @@ impl Lane {
         }
         while let Some(id) = self.slots.any() {
             let batch = if self.slots.is_backing_off(id) {
-                let batch = self.slots.vacate(id);
+                let batch = self.vacate(id);
                 self.counters.backing_off -= batch.size.items;
                 batch
             } else {
@@ -211,8 +212,15 @@ impl Lane {
 
     /// Takes a batch that is in flight out of its slot.
     fn end(&mut self, id: BatchId) -> Batch {
-        let batch = self.slots.vacate(id);
+        let batch = self.vacate(id);
         self.counters.in_flight -= batch.size.items;
+        batch
+    }
+
+    fn vacate(&mut self, id: BatchId) -> Batch {
+        let started = self.slots.first_try(id);
+        let batch = self.slots.vacate(id);
+        self.station.handle_end(batch.size.items, started);
         batch
     }
 
@@ -346,6 +354,7 @@ impl Lane {
 
     fn settle(&mut self, part: &Part, outcome: Outcome) {
         self.held -= part.size;
+        self.station.handle_departure(part.size.items, part.arrived);
         self.settled.push_back(Settlement {
             payload: part.payload,
             outcome,

@@ -98,6 +98,11 @@ impl Slots {
         BatchId(u32::try_from(self.slots.insert(slot)).expect("bounded by the slots"))
     }
 
+    /// When a batch got its slot.
+    pub fn first_try(&self, id: BatchId) -> Instant {
+        self.slots[id.0 as usize].first_try
+    }
+
     pub fn vacate(&mut self, id: BatchId) -> Batch {
         self.set_due(id, None);
         self.slots.remove(id.0 as usize).batch

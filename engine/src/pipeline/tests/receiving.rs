@@ -18,7 +18,7 @@ fn counted(world: &World) -> ([u64; 3], [u64; 3]) {
         requests_refused,
         requests_failed,
         ..
-    } = world.pipeline.counters().receivers[0];
+    } = world.pipeline.counters(world.now).receivers[0];
     let spans = Signal::Traces as usize;
     (
         [accepted[spans], refused[spans], failed[spans]],
@@ -95,7 +95,7 @@ fn memory_refuses_and_a_giant_fails() {
     let name = "x".repeat(3 << 20);
     world.request(&[&name]);
     assert_eq!(counted(&world), ([0, 0, 0], [0, 1, 0]), "no memory");
-    let receiver = world.pipeline.counters().receivers[0];
+    let receiver = world.pipeline.counters(world.now).receivers[0];
     assert_eq!(receiver.requests_without_memory, 1);
     let name = "x".repeat(5 << 20);
     let mut world = World::new(vec![lane()]);

@@ -95,7 +95,7 @@ impl Simulation {
         let stored = self.pipeline.store.charged();
         assert_eq!(self.pipeline.credit().taken(), windows + reading + stored);
 
-        let counted = &self.pipeline.counters().receivers;
+        let counted = &self.pipeline.counters(self.now).receivers;
         let of = |listener: usize| {
             let counted = &counted[listener];
             counted.requests_succeeded + counted.requests_refused + counted.requests_failed
@@ -151,7 +151,7 @@ impl Simulation {
             let ended: u64 = counters.rejected.iter().chain(&counters.dropped).sum();
             assert_eq!(counters.admitted, counters.delivered + ended);
         }
-        let counted = &self.pipeline.counters().receivers[..];
+        let counted = &self.pipeline.counters(self.now).receivers[..];
         let traces = Signal::Traces as usize;
         let accepted: u64 = counted.iter().map(|c| c.accepted[traces]).sum();
         let refused: u64 = counted
