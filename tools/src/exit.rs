@@ -190,6 +190,12 @@ impl Failure {
         Self { code, message }
     }
 
+    /// A page of metrics that does not have what was asked of it.
+    pub const fn page(message: String) -> Self {
+        let code = Self::DATA;
+        Self { code, message }
+    }
+
     #[cfg(test)]
     pub const fn code(&self) -> u8 {
         self.code

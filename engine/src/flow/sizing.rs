@@ -13,8 +13,10 @@
 
 mod decide;
 mod forecast;
+mod observed;
 
 pub use forecast::{Forecast, LoadPoint};
+pub use observed::{Expected, Observed};
 
 use super::queueing::GeneralQueue;
 use forecast::Filling;

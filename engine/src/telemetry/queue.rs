@@ -54,6 +54,11 @@ impl QueueFlow {
         (ratio(square, mean * mean) - 1.0).max(0.0)
     }
 
+    /// Items of a batch, on average.
+    pub fn batch_items(&self) -> f64 {
+        ratio(self.batch_items_rate, self.batches_per_second)
+    }
+
     /// W.
     pub fn seconds_inside(&self) -> f64 {
         ratio(self.inside_rate, self.items_out_per_second)
@@ -88,8 +93,7 @@ impl QueueFlow {
         if self.items_inside == 0.0 {
             return 0.0;
         }
-        let batch_items = ratio(self.batch_items_rate, self.batches_per_second);
-        let capacity = ratio(self.servers * batch_items, self.service_seconds());
+        let capacity = ratio(self.servers * self.batch_items(), self.service_seconds());
         let spare = capacity - self.items_per_second;
         if spare > 0.0 {
             self.items_inside / spare
@@ -154,7 +158,7 @@ mod tests {
         assert_eq!(flow.items_per_second, 200.0);
         for flow in [flow, steady()] {
             assert_eq!(flow.utilisation(), 0.5);
-            assert_eq!(flow.arrival_scv(), 1.0);
+            assert_eq!((flow.batch_items(), flow.arrival_scv()), (10.0, 1.0));
             assert_eq!((flow.seconds_inside(), flow.seconds_waiting()), (1.0, 0.5));
             assert_eq!((flow.service_seconds(), flow.service_scv()), (0.5, 1.0));
             assert_eq!(flow.little_deviation(), 0.0);

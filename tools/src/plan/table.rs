@@ -1,9 +1,47 @@
 //! Decisions and forecast as text for a terminal.
 
+use super::running::{Compared, Running};
 use std::fmt::Write;
 use tailrace_engine::config::format_duration;
-use tailrace_engine::flow::sizing::{Decision, Forecast, Sizing};
+use tailrace_engine::flow::sizing::{Decision, Forecast, Sizing, Workload};
 use tailrace_engine::units::ByteCount;
+
+/// What runs, beside what the formulas make of its arrivals and round trips.
+pub fn running(running: &Running, workload: &Workload) -> String {
+    let mut text = format!(
+        "running        {}: {:.0} items/s of {:.0} B, {:.0} a request, round trip {}\n\
+         {:14} {:>12} {:>12}\n",
+        running.words(),
+        workload.item_rate,
+        workload.item_bytes,
+        workload.request_items,
+        seconds(workload.rtt_seconds),
+        "",
+        "measured",
+        "by formula",
+    );
+    for Compared {
+        what,
+        is_seconds,
+        measured,
+        expected,
+    } in running.comparison()
+    {
+        let show = |value: f64| match is_seconds {
+            true => seconds(value),
+            false => format!("{value:.3}"),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{what:<14} {:>12} {:>12}",
+            show(measured),
+            show(expected)
+        );
+    }
+    text.push('\n');
+    text
+}
 
 /// Two lines a decision: what, to what and where; below it, why.
 pub fn decisions(sizing: &Sizing) -> String {

@@ -8,7 +8,7 @@ use std::fmt;
 /// Name behind `otelcol_exporter_`, what it is, and its value.
 type Gauge = (&'static str, &'static str, fn(&QueueFlow) -> f64);
 
-const GAUGES: [Gauge; 14] = [
+const GAUGES: [Gauge; 16] = [
     (
         "arrival_rate",
         "Items that came, a second of late (lambda).",
@@ -43,6 +43,16 @@ const GAUGES: [Gauge; 14] = [
         "service_scv",
         "Squared coefficient of variation of these times.",
         QueueFlow::service_scv,
+    ),
+    (
+        "consumers",
+        "Batches that may be on their way at once.",
+        |q| q.servers,
+    ),
+    (
+        "batch_items",
+        "Items of a batch, on average.",
+        QueueFlow::batch_items,
     ),
     (
         "utilisation",
