@@ -4,6 +4,7 @@ use super::TAILRACE;
 use serde_json::Value;
 use std::process::Command;
 use tailrace_tests::forwarder::{Ended, end_of_command, run_to_end};
+use tailrace_tests::{Backend, Config, Forwarder, Protocol, Runtime, Sender, Signal, generate};
 
 const EXAMPLE: &str =
     "--rate 200k/s --item-bytes 360 --rtt 80ms --rtt-cv 1.2 --outage 30m --loss 1e-6";
@@ -83,4 +84,46 @@ fn wrong_flags_are_named() {
         assert_eq!(ended.code, Some(2), "{flags}");
         assert!(ended.stderr.contains(word), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn a_running_engine_says_what_arrives() {
+    let backend = Backend::start();
+    let config = Config::to_grpc(backend.address());
+    let forwarder = Forwarder::start(TAILRACE, Runtime::Epoll, &config);
+    let url = format!("http://{}/metrics", forwarder.address("metrics", "http"));
+    let idle = plan(&format!("--from-metrics {url}"));
+    assert_eq!(idle.code, Some(65), "{idle:?}");
+    assert!(idle.stderr.contains("nothing came of late"), "{idle:?}");
+
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    for request in 0..10 {
+        sender.send_accepted(&generate::request(
+            Signal::Logs,
+            10 * request + 1..10 * request + 11,
+        ));
+    }
+    backend.wait_for_items(100);
+    forwarder.wait_for_metric("otelcol_exporter_sent_log_records", &[], 100.0);
+    let ended = plan(&format!("--from-metrics {url} --outage 10s --json"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(json["running"]["signal"], "logs");
+    let compared = &json["running"]["compared"]["time_inside"];
+    assert!(compared["measured"].as_f64() > Some(0.0), "{compared}");
+    assert!(compared["expected"].as_f64() > Some(0.0), "{compared}");
+    let ended = plan(&format!("--from-metrics {url} --rtt 80ms"));
+    for words in [
+        "otlp_grpc (logs)",
+        "10 a request, round trip 80ms",
+        "num_consumers",
+    ] {
+        assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
+    }
+
+    let wrong = plan(&format!("--from-metrics {url} --exporter kafka"));
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("otlp_grpc (logs)"), "{wrong:?}");
+    drop(forwarder);
+    assert_eq!(plan(&format!("--from-metrics {url}")).code, Some(69));
 }
