@@ -47,6 +47,7 @@ impl Gauges {
 pub struct Running {
     pub exporter: String,
     pub signal: String,
+    shards: f64,
     gauges: Gauges,
 }
 
@@ -119,6 +120,7 @@ impl Running {
         Observed {
             workload: self.workload(),
             consumers: self.gauges.consumers.max(1.0),
+            shards: self.shards,
             batch_items: self.gauges.batch_items,
         }
     }
@@ -172,7 +174,11 @@ pub struct Compared {
 
 fn all(page: &str) -> Vec<Running> {
     let mut found: BTreeMap<(String, String), Gauges> = BTreeMap::new();
+    let mut shards = 0.0_f64;
     for sample in page.lines().filter_map(Sample::parse) {
+        if sample.name == "otelcol_shard_busy_ratio" {
+            shards += 1.0;
+        }
         let Some(name) = sample.name.strip_prefix("otelcol_exporter_") else {
             continue;
         };
@@ -192,12 +198,13 @@ fn all(page: &str) -> Vec<Running> {
     let running = |((exporter, signal), gauges)| Running {
         exporter,
         signal,
+        shards: shards.max(1.0),
         gauges,
     };
     found.into_iter().map(running).collect()
 }
 
-fn listed<'a>(running: &mut dyn Iterator<Item = &'a Running>) -> String {
+fn listed(running: &mut dyn Iterator<Item = &Running>) -> String {
     running.map(Running::words).collect::<Vec<_>>().join(", ")
 }
 

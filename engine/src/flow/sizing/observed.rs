@@ -9,6 +9,8 @@ pub struct Observed {
     pub workload: Workload,
     /// Batches that may be on their way at once, at least 1.
     pub consumers: f64,
+    /// Each with a queue of its own, and its part of the load and of the consumers. At least 1.
+    pub shards: f64,
     /// Items of a batch, above 0.
     pub batch_items: f64,
 }
@@ -36,21 +38,25 @@ impl Observed {
         let Self {
             workload,
             consumers,
+            shards,
             batch_items,
         } = self;
+        // With fewer consumers than shards one of the shards sends for all.
+        let shards = if consumers < shards { 1.0 } else { *shards };
+        let item_rate = workload.item_rate / shards;
         let requests = (batch_items / workload.request_items).max(1.0);
         let queue = GeneralQueue {
-            arrival_rate: workload.item_rate / batch_items,
+            arrival_rate: item_rate / batch_items,
             service_seconds: workload.rtt_seconds,
-            servers: consumers.min(CONSUMERS_MAX) as u32,
+            servers: (consumers / shards).min(CONSUMERS_MAX) as u32,
             arrival_scv: workload.arrival_scv / requests,
             service_scv: workload.rtt_scv,
         };
         let others = (batch_items - workload.request_items).max(0.0);
-        let queued_seconds = others / workload.item_rate / 2.0 + queue.queueing_seconds();
+        let queued_seconds = others / item_rate / 2.0 + queue.queueing_seconds();
         let inside_seconds = queued_seconds + workload.rtt_seconds;
         Expected {
-            utilisation: queue.offered() / consumers,
+            utilisation: queue.offered() * shards / consumers,
             queued_seconds,
             inside_seconds,
             items_inside: workload.item_rate * inside_seconds,
@@ -74,6 +80,7 @@ mod tests {
                 packet_loss: 0.0,
             },
             consumers,
+            shards: 1.0,
             batch_items: 10.0,
         }
     }
@@ -86,6 +93,23 @@ mod tests {
         assert!((expected.queued_seconds - 4.0).abs() < 1e-12);
         assert!((expected.inside_seconds - 5.0).abs() < 1e-12);
         assert!((expected.items_inside - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn each_shard_is_a_queue_of_its_own() {
+        let two = Observed {
+            shards: 2.0,
+            ..observed(16.0, 2.0)
+        };
+        let (two, one) = (two.expected(), observed(8.0, 1.0).expected());
+        assert_eq!(two.utilisation, one.utilisation);
+        assert_eq!(two.queued_seconds, one.queued_seconds);
+        assert_eq!(two.items_inside, 2.0 * one.items_inside);
+        let home = Observed {
+            shards: 4.0,
+            ..observed(8.0, 1.0)
+        };
+        assert_eq!(home.expected(), one);
     }
 
     #[test]
