@@ -18,7 +18,7 @@ use crate::config::limits::ShardLimits;
 use crate::config::{ComponentId, Config, ExporterConfig, FileConfig, Jitter, LaneConfig, Target};
 use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
 use crate::egress::outlet::OutletSettings;
-use crate::flow::{BackoffRule, BreakerRule, BudgetRule};
+use crate::flow::{BackoffRule, BreakerRule, BudgetRule, ConcurrencyRule, Rate, RateRule};
 use crate::net::client;
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::telemetry::{Labels, LaneLabels, ReceiverLabels};
@@ -132,13 +132,13 @@ fn lane_settings(
             max_interval: lane.retry.max_interval,
             max_elapsed: lane.retry.max_elapsed_time,
         },
-        gate: gate(lane, division),
+        gate: gate(id, lane, division),
         waits: lane.queue.wait_for_result,
     }
 }
 
-/// Each shard watches the destination for itself; the floor of retries is the process's.
-fn gate(lane: &LaneConfig, division: Division) -> GateRule {
+/// Each shard watches the destination for itself; rates and numbers of requests are the process's.
+fn gate(id: LaneId, lane: &LaneConfig, division: Division) -> GateRule {
     let protection = &lane.protection;
     GateRule {
         breaker: protection.breaker.map(|breaker| BreakerRule {
@@ -153,6 +153,27 @@ fn gate(lane: &LaneConfig, division: Division) -> GateRule {
             ratio: budget.retry_ratio,
             min_per_second: division.share(budget.min_retries_per_second),
             window: budget.ttl,
+        }),
+        concurrency: protection.concurrency.map(|concurrency| {
+            let part = |total| (division.part(id, u64::from(total)) as usize).max(1);
+            ConcurrencyRule {
+                initial: part(concurrency.initial),
+                max: part(concurrency.max),
+                decrease_ratio: concurrency.decrease_ratio,
+                ewma_alpha: concurrency.ewma_alpha,
+                rtt_deviation_scale: concurrency.rtt_deviation_scale,
+            }
+        }),
+        rate: protection.rate_limit.map(|limit| {
+            let rate = |total: f64| Rate {
+                per_second: division.share(total),
+                burst: limit.burst,
+            };
+            RateRule {
+                requests: limit.requests_per_second.map(rate),
+                items: limit.items_per_second.map(rate),
+                bytes: limit.bytes_per_second.map(rate),
+            }
         }),
     }
 }

@@ -31,6 +31,7 @@ mod load;
 mod nearest;
 mod node;
 mod printed;
+mod protection;
 mod raw;
 mod scalar;
 mod secret;
@@ -47,10 +48,7 @@ pub use exporter::{
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Effect, Key, Shape};
-pub use lane::{
-    BatchConfig, CircuitBreakerConfig, Jitter, LaneConfig, Overflow, ProtectionConfig, QueueConfig,
-    RetryBudgetConfig, RetryConfig, Sizer,
-};
+pub use lane::{BatchConfig, Jitter, LaneConfig, Overflow, QueueConfig, RetryConfig, Sizer};
 pub use listener::{
     CorsConfig, HttpListenerConfig, ListenAddress, ListenerConfig, ListenerProtocol, ListenerTimes,
     ServerKeepalive, SignalPaths,
@@ -58,6 +56,10 @@ pub use listener::{
 pub use load::{Faults, Loaded, load};
 pub use node::Position;
 pub use printed::Printed;
+pub use protection::{
+    AdaptiveConcurrencyConfig, CircuitBreakerConfig, ProtectionConfig, RateLimitConfig,
+    RetryBudgetConfig,
+};
 pub use secret::{MASK, Secret};
 pub use source::{Environment, Inputs, ProcessEnvironment};
 

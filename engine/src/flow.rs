@@ -2,7 +2,9 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod bucket;
 pub mod budget;
+pub mod concurrency;
 pub mod estimate;
 pub mod queueing;
 pub mod ramp;
@@ -13,7 +15,9 @@ mod window;
 
 pub use backoff::{Backoff, BackoffRule, Next};
 pub use breaker::{Breaker, BreakerRule};
+pub use bucket::{Rate, RateLimit, RateRule};
 pub use budget::{BudgetRule, RetryBudget};
+pub use concurrency::{Concurrency, ConcurrencyRule};
 pub use ramp::Ramp;
 pub use random::Random;
 pub use throttle::Throttle;

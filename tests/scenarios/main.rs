@@ -24,6 +24,7 @@ mod plan;
 mod poison_item;
 mod queue_full_drops;
 mod queue_full_refuses;
+mod rate_limit;
 mod refusals;
 mod retry_after;
 mod sandboxed;

@@ -6,5 +6,6 @@ mod flapping;
 mod hang;
 mod outage;
 mod overload;
+mod rates;
 mod retries;
 mod world;

@@ -96,6 +96,7 @@ impl World {
             inside: counters.admitted - ended,
             offered: backend.offered.iter().sum(),
             taken: backend.taken,
+            concurrency: counters.concurrency_limit.unwrap_or_default(),
             bytes: shard.buffered_bytes,
         }
     }

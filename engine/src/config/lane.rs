@@ -1,6 +1,6 @@
 //! One exporter instance: what waits for it, how it is put together and how often it is tried.
 
-use super::{ComponentId, ExporterConfig};
+use super::{ComponentId, ExporterConfig, ProtectionConfig};
 use http::HeaderName;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -85,36 +85,6 @@ pub struct BatchConfig {
     pub max_size: u64,
     /// Requests with different values of these headers never stand in one batch. Lower case.
     pub metadata_keys: Vec<HeaderName>,
-}
-
-/// What an exporter does for its destination's sake: keys of `tailrace`, off unless given.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct ProtectionConfig {
-    pub breaker: Option<CircuitBreakerConfig>,
-    pub retry_budget: Option<RetryBudgetConfig>,
-}
-
-/// `circuit_breaker`. No number is zero.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CircuitBreakerConfig {
-    pub consecutive_failures: u32,
-    /// In (0, 1].
-    pub failure_ratio: f64,
-    pub window: Duration,
-    pub min_requests: u32,
-    pub open_for: Duration,
-    pub probes: u32,
-}
-
-/// `retry_budget`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RetryBudgetConfig {
-    /// Retries for each first try, at least 0.
-    pub retry_ratio: f64,
-    /// Of the process, over 0.
-    pub min_retries_per_second: f64,
-    /// 1 s to 60 s.
-    pub ttl: Duration,
 }
 
 /// How a backoff is spread.

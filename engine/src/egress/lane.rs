@@ -170,6 +170,8 @@ impl Lane {
         if let Some(circuit) = self.gate.circuit() {
             counters.circuit[circuit as usize] = 1;
         }
+        let limit = self.gate.concurrency_limit();
+        counters.concurrency_limit = limit.map(|limit| limit as u64);
         counters.metadata_cardinality = self.open.as_ref().map_or(0, OpenBatches::len) as u64;
         counters
     }
@@ -285,7 +287,8 @@ impl Lane {
         for part in &batch.parts {
             self.station.handle_started(part.size.items, part.arrived);
         }
-        let ticket = self.gate.start(Try::First, now);
+        let in_flight = self.slots.on_their_way() + 1;
+        let ticket = self.gate.start(Try::First, batch.size, in_flight, now);
         Some(self.slots.occupy(batch, ticket, now))
     }
 
@@ -301,10 +304,13 @@ impl Lane {
             self.retries_from = Some(ready);
             return None;
         }
-        let id = self.slots.take_due(now, self.gate.start(Try::Again, now))?;
-        let items = self.slots.get(id).size.items;
-        self.counters.backing_off -= items;
-        self.counters.in_flight += items;
+        let id = self.slots.take_due(now)?;
+        let size = self.slots.get(id).size;
+        let in_flight = self.slots.on_their_way();
+        let ticket = self.gate.start(Try::Again, size, in_flight, now);
+        self.slots.set_ticket(id, ticket);
+        self.counters.backing_off -= size.items;
+        self.counters.in_flight += size.items;
         Some(id)
     }
 

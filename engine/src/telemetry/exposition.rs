@@ -161,6 +161,13 @@ impl Snapshot {
                 family.sample(labels, counters.held_back[hold as usize]);
             }
         }
+        let help = "Number of requests the destination is given at once.";
+        let mut family = page.family("otelcol_exporter_concurrency_limit", help, Kind::Gauge);
+        for (labels, counters) in self.labelled_lanes() {
+            if let Some(limit) = counters.concurrency_limit {
+                family.sample(&lane_labels(labels), limit);
+            }
+        }
         let help = "Number of pauses the destination asked for.";
         let mut family = page.family("otelcol_exporter_throttled", help, Kind::Counter);
         for (labels, counters) in self.labelled_lanes() {

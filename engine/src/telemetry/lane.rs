@@ -66,6 +66,10 @@ pub enum Hold {
     Ramp,
     /// The circuit is open, or its probes are on their way.
     Circuit,
+    /// As many are on their way as the destination answers in its usual time.
+    Concurrency,
+    /// What may be sent in this time was sent.
+    RateLimit,
     /// What failed waits for its share of the traffic; what is new goes.
     RetryBudget,
 }
@@ -112,13 +116,22 @@ impl OpenedBy {
 }
 
 impl Hold {
-    pub const ALL: [Self; 4] = [Self::Throttle, Self::Ramp, Self::Circuit, Self::RetryBudget];
+    pub const ALL: [Self; 6] = [
+        Self::Throttle,
+        Self::Ramp,
+        Self::Circuit,
+        Self::Concurrency,
+        Self::RateLimit,
+        Self::RetryBudget,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throttle => "throttle",
             Self::Ramp => "ramp",
             Self::Circuit => "circuit",
+            Self::Concurrency => "concurrency",
+            Self::RateLimit => "rate_limit",
             Self::RetryBudget => "retry_budget",
         }
     }
@@ -157,6 +170,8 @@ pub struct LaneCounters {
     pub queue: QueueFlow,
     /// By [`Hold`], 1 where it holds the lane back; summed, in how many shards it does.
     pub held_back: [u64; Hold::ALL.len()],
+    /// Requests that the destination is given at once, where that is adapted.
+    pub concurrency_limit: Option<u64>,
     /// Times that the destination asked for a pause while there was none.
     pub throttled: u64,
     /// By [`Circuit`], 1 for the state it is in; all 0 without a breaker.
@@ -220,6 +235,8 @@ impl LaneCounters {
         for (sum, held) in self.held_back.iter_mut().zip(other.held_back) {
             *sum += held;
         }
+        let limits = [self.concurrency_limit, other.concurrency_limit];
+        self.concurrency_limit = limits.into_iter().flatten().reduce(|a, b| a + b);
         self.throttled += other.throttled;
         for (sum, state) in self.circuit.iter_mut().zip(other.circuit) {
             *sum += state;
@@ -255,6 +272,7 @@ impl Default for LaneCounters {
             requests_in_flight: 0,
             queue: QueueFlow::default(),
             held_back: [0; Hold::ALL.len()],
+            concurrency_limit: None,
             throttled: 0,
             circuit: [0; Circuit::ALL.len()],
             circuit_opened: [0; OpenedBy::ALL.len()],

@@ -24,6 +24,8 @@ pub struct Frame {
     pub offered: u64,
     /// Of those, the ones it took.
     pub taken: u64,
+    /// Requests that the backend is given at once, where that is adapted; else 0.
+    pub concurrency: u64,
     /// Bytes buffered for all lanes.
     pub bytes: u64,
 }

@@ -8,7 +8,7 @@ use crate::config::{Config, FileConfig, Inputs, ProcessEnvironment, Verbosity, l
 use crate::egress::lane::GateRule;
 use crate::egress::outlet::{NetworkSettings, OutletSettings};
 use crate::exchange::Keepalive;
-use crate::flow::{BreakerRule, BudgetRule};
+use crate::flow::{BreakerRule, BudgetRule, ConcurrencyRule, Rate, RateRule};
 use crate::ingress::{HttpReceiver, Protocol};
 use crate::net::{client, server};
 use crate::units::ByteCount;
@@ -210,6 +210,40 @@ fn what_protects_a_destination() {
         for exporter in each(&format!("tailrace: {{retry_budget: {{{key}}}}}")) {
             let rule = sending(&exporter).pipelines[0].lanes[0].gate.budget;
             assert!(rule.is_some_and(found), "{exporter}");
+        }
+    }
+    type Adapts = fn(ConcurrencyRule) -> bool;
+    let limits: [(&str, Adapts); 5] = [
+        ("initial_concurrency: 7", |rule| rule.initial == 7),
+        ("max_concurrency_limit: 7", |rule| rule.max == 7),
+        ("decrease_ratio: 0.07", |rule| rule.decrease_ratio == 0.07),
+        ("ewma_alpha: 0.07", |rule| rule.ewma_alpha == 0.07),
+        ("rtt_deviation_scale: 7", |rule| {
+            rule.rtt_deviation_scale == 7.0
+        }),
+    ];
+    for (key, found) in limits {
+        for exporter in each(&format!("tailrace: {{adaptive_concurrency: {{{key}}}}}")) {
+            let rule = sending(&exporter).pipelines[0].lanes[0].gate.concurrency;
+            assert!(rule.is_some_and(found), "{exporter}");
+        }
+    }
+    type Limits = fn(RateRule) -> Option<Rate>;
+    let rates: [(&str, Limits); 3] = [
+        ("requests_per_second", |rule| rule.requests),
+        ("items_per_second", |rule| rule.items),
+        ("bytes_per_second", |rule| rule.bytes),
+    ];
+    for (key, rate) in rates {
+        for exporter in each(&format!(
+            "tailrace: {{rate_limit: {{{key}: 7, burst: 7s}}}}"
+        )) {
+            let rule = sending(&exporter).pipelines[0].lanes[0].gate.rate;
+            let wanted = Rate {
+                per_second: 7.0,
+                burst: SEVEN,
+            };
+            assert_eq!(rule.and_then(rate), Some(wanted), "{exporter}");
         }
     }
     for exporter in each("retry_on_failure: {jitter: full}") {

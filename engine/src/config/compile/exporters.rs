@@ -1,6 +1,7 @@
 //! Exporters, each for each signal that reaches it.
 
 mod check;
+mod protection;
 mod unused;
 
 use super::graph::{Instance, Routes};
@@ -13,9 +14,9 @@ use crate::config::raw::exporters::{
 use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, Queue, Retry};
 use crate::config::types::Endpoint;
 use crate::config::{
-    CircuitBreakerConfig, ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig,
-    FileConfig, Jitter, KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow,
-    ProtectionConfig, QueueConfig, RetryBudgetConfig, RetryConfig, Secret, Sizer,
+    ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig, Jitter,
+    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow, QueueConfig,
+    RetryConfig, Secret, Sizer,
 };
 use http::HeaderName;
 use std::time::Duration;
@@ -91,7 +92,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
         queue: queue_config(queue, behind_batch),
         batch,
         retry,
-        protection: protection(exporter),
+        protection: protection::protection(exporter),
         kind: kind(exporter, instance.signal, consumers, reader)?,
     })
 }
@@ -144,33 +145,6 @@ fn retry(retry: &Retry) -> RetryConfig {
         multiplier: retry.multiplier,
         max_interval: retry.max_interval,
         max_elapsed_time: (!retry.max_elapsed_time.is_zero()).then_some(retry.max_elapsed_time),
-    }
-}
-
-fn protection(exporter: &Exporter) -> ProtectionConfig {
-    let ours = match exporter {
-        Exporter::OtlpGrpc(exporter) => &exporter.tailrace,
-        Exporter::OtlpHttp(exporter) => &exporter.tailrace.connections,
-        Exporter::Debug(_) | Exporter::File(_) | Exporter::Nop(_) => {
-            return ProtectionConfig::default();
-        }
-    };
-    let breaker = ours.circuit_breaker.0.as_ref();
-    let budget = ours.retry_budget.0.as_ref();
-    ProtectionConfig {
-        breaker: breaker.map(|breaker| CircuitBreakerConfig {
-            consecutive_failures: breaker.consecutive_failures,
-            failure_ratio: breaker.failure_ratio,
-            window: breaker.window,
-            min_requests: breaker.min_requests,
-            open_for: breaker.open_for,
-            probes: breaker.probes,
-        }),
-        retry_budget: budget.map(|budget| RetryBudgetConfig {
-            retry_ratio: budget.retry_ratio,
-            min_retries_per_second: budget.min_retries_per_second,
-            ttl: budget.ttl,
-        }),
     }
 }
 

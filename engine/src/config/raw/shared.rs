@@ -1,5 +1,6 @@
 //! Keys that several components share: the Collector's config packages.
 
+use super::protection::{AdaptiveConcurrency, CircuitBreaker, RateLimit, RetryBudget};
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional, Switched};
 use crate::config::{Balancer, HttpVersion, Jitter, Overflow, Sizer};
@@ -329,36 +330,13 @@ section! {
         /// Bounds retries to a share of the traffic; left out: no bound. `retry_budget: {}` takes
         /// the defaults. What is over the budget waits.
         retry_budget: Switched<RetryBudget> = "",
-    }
-}
-
-section! {
-    /// `circuit_breaker`. A failure is no answer, or one that may be retried and asks for no delay.
-    CircuitBreaker {
-        /// Failures in a row that open it. Each shard counts its own.
-        consecutive_failures: u32 = "5",
-        /// The share of failures that opens it, over 0 and at most 1.
-        failure_ratio: f64 = "0.5",
-        /// The time over which that share is taken.
-        window: Duration = "10s",
-        /// Requests within `window` below which the share says nothing.
-        min_requests: u32 = "20",
-        /// How long nothing is sent; then probes are.
-        open_for: Duration = "5s",
-        /// Requests on their way at once as probes, and answers to them that close it.
-        probes: u32 = "1",
-    }
-}
-
-section! {
-    /// `retry_budget`, in Linkerd's words.
-    RetryBudget {
-        /// Retries for each request that is sent for the first time.
-        retry_ratio: f64 = "0.2",
-        /// Retries in a second there may always be, in the whole process. Over 0.
-        min_retries_per_second: f64 = "1",
-        /// The time over which both are counted, 1s to 60s.
-        ttl: Duration = "10s",
+        /// Finds by itself how many requests the destination should be given at once, up to
+        /// `num_consumers`; left out: always as many as those. `adaptive_concurrency: {}` takes the
+        /// defaults.
+        adaptive_concurrency: Switched<AdaptiveConcurrency> = "",
+        /// What is sent at most; left out: no limit. What is over it waits. Totals of the process,
+        /// divided among the shards.
+        rate_limit: Switched<RateLimit> = "",
     }
 }
 

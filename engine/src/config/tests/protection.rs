@@ -21,6 +21,28 @@ fn what_protects_a_destination_has_bounds() {
             "tailrace: {retry_budget: {ttl: 2m}}",
             "tailrace.retry_budget.ttl: must be from 1s to 60s",
         ),
+        (
+            "tailrace: {adaptive_concurrency: {initial_concurrency: 300}}",
+            "tailrace.adaptive_concurrency.initial_concurrency: must be from 1 to \
+             max_concurrency_limit",
+        ),
+        (
+            "tailrace: {adaptive_concurrency: {decrease_ratio: 1}}",
+            "tailrace.adaptive_concurrency.decrease_ratio: must be over 0 and under 1",
+        ),
+        (
+            "tailrace: {rate_limit: {}}",
+            "tailrace.rate_limit.requests_per_second: must be over 0, or items_per_second or \
+             bytes_per_second: nothing is limited",
+        ),
+        (
+            "tailrace: {rate_limit: {items_per_second: -1}}",
+            "tailrace.rate_limit.items_per_second: must be at least 0",
+        ),
+        (
+            "tailrace: {rate_limit: {items_per_second: 1, burst: 0s}}",
+            "tailrace.rate_limit.burst: must be positive",
+        ),
     ] {
         let found = faults(&with(
             &format!("otlp: {{endpoint: 'http://h:1', {keys}}}"),

@@ -9,9 +9,13 @@
 //! Cost: constant for each attempt, no allocation.
 
 use super::Conclusion;
+use crate::batch::Size;
 use crate::delivery::Verdict;
 use crate::flow::breaker::{Change, State};
-use crate::flow::{Breaker, BreakerRule, BudgetRule, Ramp, RetryBudget, Throttle};
+use crate::flow::{
+    Breaker, BreakerRule, BudgetRule, Concurrency, ConcurrencyRule, Ramp, RateLimit, RateRule,
+    RetryBudget, Throttle,
+};
 use crate::telemetry::{Circuit, Hold};
 use crate::time::Instant;
 use std::time::Duration;
@@ -21,6 +25,8 @@ use std::time::Duration;
 pub struct GateRule {
     pub breaker: Option<BreakerRule>,
     pub budget: Option<BudgetRule>,
+    pub concurrency: Option<ConcurrencyRule>,
+    pub rate: Option<RateRule>,
 }
 
 /// Whether a batch goes for the first time.
@@ -59,6 +65,7 @@ pub struct Ticket {
     /// Which of the gate's openings let the attempt go.
     epoch: u32,
     circuit: u32,
+    started: Instant,
 }
 
 /// How an attempt ended, as far as the destination's state shows in it.
@@ -101,6 +108,8 @@ pub struct Gate {
     ramp: Ramp,
     breaker: Option<Breaker>,
     budget: Option<RetryBudget>,
+    concurrency: Option<Concurrency>,
+    rate: Option<RateLimit>,
     /// Grows each time the gate shuts: what was sent before says nothing of what comes after.
     epoch: u32,
 }
@@ -113,6 +122,8 @@ impl Gate {
             ramp: Ramp::new(slots),
             breaker: rule.breaker.map(Breaker::new),
             budget: rule.budget.map(RetryBudget::new),
+            concurrency: rule.concurrency.map(Concurrency::new),
+            rate: rule.rate.map(RateLimit::new),
             epoch: 0,
         }
     }
@@ -131,6 +142,16 @@ impl Gate {
         if !self.ramp.has_room(in_flight) {
             return held(Hold::Ramp, Instant::NEVER);
         }
+        let concurrency = self.concurrency.as_ref();
+        if concurrency.is_some_and(|concurrency| !concurrency.has_room(in_flight)) {
+            return held(Hold::Concurrency, Instant::NEVER);
+        }
+        if let Some(rate) = &mut self.rate {
+            let until = rate.ready_at(now);
+            if until > now {
+                return held(Hold::RateLimit, until);
+            }
+        }
         Permit::Go
     }
 
@@ -141,8 +162,14 @@ impl Gate {
             .map_or(now, |budget| budget.ready_at(now))
     }
 
-    /// An attempt starts.
-    pub fn start(&mut self, which: Try, now: Instant) -> Ticket {
+    /// An attempt of this size starts, and so many are on their way with it.
+    pub fn start(&mut self, which: Try, size: Size, in_flight: usize, now: Instant) -> Ticket {
+        if let Some(concurrency) = &mut self.concurrency {
+            concurrency.start(in_flight);
+        }
+        if let Some(rate) = &mut self.rate {
+            rate.take(size.items, size.bytes, now);
+        }
         if let Some(budget) = &mut self.budget {
             budget.record(which == Try::Again, now);
         }
@@ -153,6 +180,7 @@ impl Gate {
         Ticket {
             epoch: self.epoch,
             circuit,
+            started: now,
         }
     }
 
@@ -165,6 +193,13 @@ impl Gate {
         };
         let breaker = self.breaker.as_mut();
         let circuit = breaker.and_then(|breaker| breaker.record(ticket.circuit, failed, now));
+        if let Some(concurrency) = &mut self.concurrency {
+            match ended {
+                Ended::Answered => concurrency.handle_answer(now.since(ticket.started), now),
+                Ended::Throttled(_) | Ended::Failed => concurrency.handle_push_back(now),
+                Ended::Unknown => {}
+            }
+        }
         let throttled = match ended {
             Ended::Throttled(delay) => self.throttle.handle_delay(delay, now),
             Ended::Answered | Ended::Failed | Ended::Unknown => false,
@@ -178,6 +213,11 @@ impl Gate {
         Told { throttled, circuit }
     }
 
+    /// Attempts that may be on their way at once, where that is adapted.
+    pub fn concurrency_limit(&self) -> Option<usize> {
+        self.concurrency.as_ref().map(Concurrency::limit)
+    }
+
     /// The state of the circuit, where there is a breaker.
     pub fn circuit(&self) -> Option<Circuit> {
         let breaker = self.breaker.as_ref()?;
@@ -188,7 +228,7 @@ impl Gate {
         })
     }
 
-    /// Ends every pause: what is inside is to be tried at once.
+    /// Ends every pause: what is inside is to be tried at once, though no faster than may be.
     pub fn lift(&mut self) {
         self.throttle.lift();
         self.ramp.end();

@@ -171,11 +171,14 @@ impl Slots {
     }
 
     /// A batch whose backoff is over, back on its way.
-    pub fn take_due(&mut self, now: Instant, ticket: Ticket) -> Option<BatchId> {
+    pub fn take_due(&mut self, now: Instant) -> Option<BatchId> {
         let (_, id) = self.due.first().copied().filter(|(due, _)| *due <= now)?;
         self.set_due(id, None);
-        self.slots[id.0 as usize].ticket = ticket;
         Some(id)
+    }
+
+    pub fn set_ticket(&mut self, id: BatchId, ticket: Ticket) {
+        self.slots[id.0 as usize].ticket = ticket;
     }
 
     pub fn next_due(&self) -> Option<Instant> {

@@ -1,11 +1,12 @@
 //! The rules of each exporter, whatever signals it is used for.
 
+use super::protection;
 use crate::config::Secret;
 use crate::config::compile::{Exporter, batching};
 use crate::config::endpoint;
 use crate::config::field::Reader;
 use crate::config::raw::exporters::{FileExporter, OtlpGrpcExporter, OtlpHttpExporter};
-use crate::config::raw::shared::{ClientTls, CompressionName, Connections, Queue, Retry};
+use crate::config::raw::shared::{ClientTls, CompressionName, Queue, Retry};
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
@@ -16,14 +17,14 @@ pub(super) fn exporter(exporter: &Exporter, reader: &mut Reader) {
     match exporter {
         Exporter::OtlpGrpc(exporter) => {
             queue_and_retry(&exporter.sending_queue, &exporter.retry_on_failure, reader);
-            protection(&exporter.tailrace, reader);
+            protection::check(&exporter.tailrace, reader);
             tls(exporter.tls.0.as_ref(), reader);
             headers(&exporter.headers.0, reader);
             grpc(exporter, reader);
         }
         Exporter::OtlpHttp(exporter) => {
             queue_and_retry(&exporter.sending_queue, &exporter.retry_on_failure, reader);
-            protection(&exporter.tailrace.connections, reader);
+            protection::check(&exporter.tailrace.connections, reader);
             tls(exporter.tls.0.as_ref(), reader);
             headers(&exporter.headers.0, reader);
             http(exporter, reader);
@@ -80,45 +81,6 @@ fn queue_and_retry(queue: &Queue, retry: &Retry, reader: &mut Reader) {
         }
     }
     reader.path.pop();
-}
-
-fn protection(ours: &Connections, reader: &mut Reader) {
-    if let Some(breaker) = &ours.circuit_breaker.0 {
-        reader
-            .path
-            .extend(["tailrace".into(), "circuit_breaker".into()]);
-        for (key, is_zero) in [
-            ("consecutive_failures", breaker.consecutive_failures == 0),
-            ("window", breaker.window.is_zero()),
-            ("min_requests", breaker.min_requests == 0),
-            ("open_for", breaker.open_for.is_zero()),
-            ("probes", breaker.probes == 0),
-        ] {
-            if is_zero {
-                reader.rule(key, "must be positive");
-            }
-        }
-        if !(breaker.failure_ratio > 0.0 && breaker.failure_ratio <= 1.0) {
-            reader.rule("failure_ratio", "must be over 0 and at most 1");
-        }
-        reader.path.truncate(reader.path.len() - 2);
-    }
-    if let Some(budget) = &ours.retry_budget.0 {
-        reader
-            .path
-            .extend(["tailrace".into(), "retry_budget".into()]);
-        if !(0.0..=1000.0).contains(&budget.retry_ratio) {
-            reader.rule("retry_ratio", "must be from 0 to 1000");
-        }
-        let floor = budget.min_retries_per_second;
-        if !(floor > 0.0 && floor.is_finite()) {
-            reader.rule("min_retries_per_second", "must be over 0");
-        }
-        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&budget.ttl) {
-            reader.rule("ttl", "must be from 1s to 60s");
-        }
-        reader.path.truncate(reader.path.len() - 2);
-    }
 }
 
 /// Only `insecure: true` without a CA is plaintext in the Collector.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::flow::breaker::Tripped;
-use crate::flow::{BreakerRule, BudgetRule};
+use crate::flow::{BreakerRule, BudgetRule, ConcurrencyRule, Rate, RateRule};
 use crate::telemetry::{Circuit, Hold, OpenedBy};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -11,6 +11,12 @@ const fn seconds(seconds: u64) -> Duration {
 
 fn held_back(rig: &Rig, by: Hold) -> u64 {
     rig.lane.counters().held_back[by as usize]
+}
+
+/// What holds the lane back, of all there is.
+fn holds(rig: &Rig) -> Vec<Hold> {
+    let held = |hold: &Hold| held_back(rig, *hold) > 0;
+    Hold::ALL.into_iter().filter(held).collect()
 }
 
 #[test]
@@ -41,13 +47,13 @@ fn a_pause_holds_for_everything_that_waits_and_ends_in_a_ramp() {
         rig.send();
     }
     assert_eq!(answers, 4, "1 + 4 * 0.3 is over 2");
-    assert_eq!(rig.lane.counters().held_back, [0, 1, 0, 0]);
+    assert_eq!(holds(&rig), [Hold::Ramp]);
     for _ in 0..6 {
         rig.end(ANSWERED(delivered()));
         rig.admit(&["x"]);
         rig.send();
     }
-    assert_eq!(rig.lane.counters().held_back, [0; 4], "the ramp has ended");
+    assert_eq!(holds(&rig), [], "the ramp has ended");
 }
 
 #[test]
@@ -74,7 +80,7 @@ fn a_failure_without_a_word_holds_back_its_own_batch_alone() {
     rig.admit(&["b"]);
     rig.end(ANSWERED(unavailable(None)));
     assert_eq!(rig.send(), [["b"]]);
-    assert_eq!(rig.lane.counters().held_back, [0; 4]);
+    assert_eq!(holds(&rig), []);
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn with_breaker() -> Rig {
     Rig::new(LaneSettings {
         gate: GateRule {
             breaker: Some(breaker),
-            budget: None,
+            ..GateRule::default()
         },
         ..settings()
     })
@@ -168,8 +174,8 @@ fn retries_over_the_budget_wait_while_what_is_new_goes() {
     };
     let mut rig = Rig::new(LaneSettings {
         gate: GateRule {
-            breaker: None,
             budget: Some(budget),
+            ..GateRule::default()
         },
         ..settings()
     });
@@ -193,4 +199,75 @@ fn retries_over_the_budget_wait_while_what_is_new_goes() {
     );
     rig.lane.flush();
     assert_eq!(rig.send(), [["c"]]);
+}
+
+#[test]
+fn no_more_goes_than_the_rate_and_what_is_over_it_waits() {
+    let rate = Rate {
+        per_second: 2.0,
+        burst: seconds(1),
+    };
+    let mut rig = Rig::new(LaneSettings {
+        gate: GateRule {
+            rate: Some(RateRule {
+                items: Some(rate),
+                ..RateRule::default()
+            }),
+            ..GateRule::default()
+        },
+        ..settings()
+    });
+    for name in ["a", "b", "c", "d", "e"] {
+        rig.admit(&[name]);
+    }
+    assert_eq!(rig.send(), [["a"], ["b"]], "the burst");
+    assert_eq!(holds(&rig), [Hold::RateLimit]);
+    rig.end(ANSWERED(delivered()));
+    assert!(rig.send().is_empty(), "an answer makes no room in a second");
+    rig.next_timeout();
+    assert_eq!(rig.send(), [["c"]]);
+    let waited = rig.next_timeout().expect("it is asked again");
+    assert!(
+        waited > seconds(0) && waited <= Duration::from_millis(501),
+        "{waited:?}"
+    );
+    assert_eq!(rig.send(), [["d"]]);
+    // The end of the process is no reason to send faster.
+    rig.lane.flush();
+    assert!(rig.send().is_empty());
+    rig.next_timeout();
+    rig.end(ANSWERED(delivered()));
+    assert_eq!(rig.send(), [["e"]]);
+}
+
+#[test]
+fn as_many_go_at_once_as_the_destination_answers_well() {
+    let mut rig = Rig::new(LaneSettings {
+        gate: GateRule {
+            concurrency: Some(ConcurrencyRule {
+                initial: 2,
+                max: 3,
+                decrease_ratio: 0.5,
+                ewma_alpha: 0.4,
+                rtt_deviation_scale: 2.5,
+            }),
+            ..GateRule::default()
+        },
+        ..settings()
+    });
+    for _ in 0..30 {
+        rig.admit(&["x"]);
+    }
+    assert_eq!(rig.send().len(), 2);
+    assert_eq!(holds(&rig), [Hold::Concurrency]);
+    assert_eq!(rig.lane.counters().concurrency_limit, Some(2));
+    while rig.lane.counters().concurrency_limit < Some(3) {
+        rig.now = rig.now + Duration::from_millis(50);
+        rig.end(ANSWERED(delivered()));
+        rig.send();
+    }
+    assert_eq!(rig.sent.len(), 3, "four slots are free");
+    rig.now = rig.now + seconds(1);
+    rig.end(ANSWERED(unavailable(None)));
+    assert_eq!(rig.lane.counters().concurrency_limit, Some(1));
 }

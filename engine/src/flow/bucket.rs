@@ -1,0 +1,214 @@
+//! Token buckets: how much may pass in a second, and how much at once.
+//!
+//! A bucket may be overdrawn by what passes last: it waits until the debt is paid. So a batch larger
+//! than the bucket passes too, and over any time `t` no more passes than `rate t + burst` and one
+//! batch.
+
+use crate::time::Instant;
+use std::time::Duration;
+
+/// What one bucket lets pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Over 0.
+    pub per_second: f64,
+    /// What passes at once after a pause: this long at the rate. Not zero.
+    pub burst: Duration,
+}
+
+/// Full at first. Cost: constant, no allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket {
+    rate: Rate,
+    /// Below zero: owed.
+    level: f64,
+    told: Instant,
+}
+
+impl Bucket {
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            level: Self::room(rate),
+            told: Instant(0),
+        }
+    }
+
+    /// When something may pass: now, or when to ask again.
+    pub fn ready_at(&mut self, now: Instant) -> Instant {
+        self.fill(now);
+        if self.level > 0.0 {
+            return now;
+        }
+        let wait = Duration::try_from_secs_f64(-self.level / self.rate.per_second);
+        // A nanosecond more: at the very moment the bucket is empty.
+        now + wait
+            .unwrap_or(Duration::MAX)
+            .saturating_add(Duration::from_nanos(1))
+    }
+
+    /// So much passes.
+    pub fn take(&mut self, amount: u64, now: Instant) {
+        self.fill(now);
+        self.level -= amount as f64;
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let gained = now.since(self.told).as_secs_f64() * self.rate.per_second;
+        self.told = self.told.max(now);
+        self.level = (self.level + gained).min(Self::room(self.rate));
+    }
+
+    fn room(rate: Rate) -> f64 {
+        rate.per_second * rate.burst.as_secs_f64()
+    }
+}
+
+/// Limits of what is sent or taken; what is absent is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RateRule {
+    pub requests: Option<Rate>,
+    pub items: Option<Rate>,
+    pub bytes: Option<Rate>,
+}
+
+/// A bucket for each limit.
+#[derive(Debug)]
+pub struct RateLimit {
+    requests: Option<Bucket>,
+    items: Option<Bucket>,
+    bytes: Option<Bucket>,
+}
+
+impl RateLimit {
+    pub fn new(rule: RateRule) -> Self {
+        Self {
+            requests: rule.requests.map(Bucket::new),
+            items: rule.items.map(Bucket::new),
+            bytes: rule.bytes.map(Bucket::new),
+        }
+    }
+
+    /// When a request may pass: now, or when to ask again.
+    pub fn ready_at(&mut self, now: Instant) -> Instant {
+        let buckets = [&mut self.requests, &mut self.items, &mut self.bytes];
+        let times = buckets.into_iter().flatten().map(|b| b.ready_at(now));
+        times.max().unwrap_or(now)
+    }
+
+    /// A request of so many items and bytes passes.
+    pub fn take(&mut self, items: u64, bytes: u64, now: Instant) {
+        for (bucket, amount) in [
+            (&mut self.requests, 1),
+            (&mut self.items, items),
+            (&mut self.bytes, bytes),
+        ] {
+            if let Some(bucket) = bucket {
+                bucket.take(amount, now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const fn at(millis: u64) -> Instant {
+        Instant(millis * 1_000_000)
+    }
+
+    const fn rate(per_second: f64) -> Option<Rate> {
+        Some(Rate {
+            per_second,
+            burst: Duration::from_secs(1),
+        })
+    }
+
+    #[test]
+    fn after_the_burst_it_goes_by_the_rate() {
+        let mut bucket = Bucket::new(rate(10.0).expect("a rate"));
+        for _ in 0..10 {
+            assert_eq!(bucket.ready_at(at(0)), at(0));
+            bucket.take(1, at(0));
+        }
+        let next = bucket.ready_at(at(0));
+        assert!(next > at(0) && next <= at(1), "{next:?}");
+        bucket.take(5, at(0));
+        let next = bucket.ready_at(at(0));
+        assert!((at(500)..at(501)).contains(&next), "{next:?}");
+        assert_eq!(bucket.ready_at(next), next);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_bucket_passes_and_is_paid_for() {
+        let mut limit = RateLimit::new(RateRule {
+            items: rate(100.0),
+            ..RateRule::default()
+        });
+        assert_eq!(limit.ready_at(at(0)), at(0));
+        limit.take(1000, 1, at(0));
+        let next = limit.ready_at(at(0));
+        assert!((at(9000)..at(9001)).contains(&next), "{next:?}");
+    }
+
+    #[test]
+    fn the_scarcest_decides() {
+        let mut limit = RateLimit::new(RateRule {
+            requests: rate(1.0),
+            items: rate(1000.0),
+            bytes: rate(1_000_000.0),
+        });
+        limit.take(1500, 10, at(0));
+        let next = limit.ready_at(at(0));
+        assert!((at(500)..at(501)).contains(&next), "items: {next:?}");
+        limit.take(1, 3_000_000, at(0));
+        let next = limit.ready_at(at(0));
+        assert!((at(2000)..at(2001)).contains(&next), "bytes: {next:?}");
+    }
+
+    #[test]
+    fn without_rates_nothing_waits() {
+        let mut limit = RateLimit::new(RateRule::default());
+        limit.take(u64::MAX, u64::MAX, at(1));
+        assert_eq!(limit.ready_at(at(1)), at(1));
+    }
+
+    proptest! {
+        /// Whoever asks at any times, and takes whenever it may.
+        #[test]
+        fn no_more_passes_than_the_rate_the_burst_and_one_batch(
+            per_second in 0.5..1e6f64,
+            burst_millis in 1..5000u64,
+            steps in prop::collection::vec((0..2000u64, 1..5000u64), 1..200),
+        ) {
+            let burst = Duration::from_millis(burst_millis);
+            let mut bucket = Bucket::new(Rate { per_second, burst });
+            let (mut now, mut passed, mut largest) = (at(0), 0, 0);
+            for (wait, amount) in steps {
+                now = now + Duration::from_millis(wait);
+                if bucket.ready_at(now) == now {
+                    bucket.take(amount, now);
+                    passed += amount;
+                    largest = largest.max(amount);
+                }
+                let seconds = now.since(at(0)).as_secs_f64() + burst.as_secs_f64();
+                let allowed = per_second * seconds + largest as f64;
+                prop_assert!(passed as f64 <= allowed * (1.0 + 1e-9) + 1e-6);
+            }
+        }
+
+        /// Who comes back when told to is let through.
+        #[test]
+        fn the_time_told_is_right(per_second in 0.5..1e6f64, amount in 1..1_000_000u64) {
+            let burst = Duration::from_secs(1);
+            let mut bucket = Bucket::new(Rate { per_second, burst });
+            bucket.take(amount, at(5));
+            let next = bucket.ready_at(at(5));
+            // Times have whole nanoseconds.
+            let soon = next + Duration::from_nanos(1);
+            prop_assert_eq!(bucket.ready_at(soon), soon);
+        }
+    }
+}
