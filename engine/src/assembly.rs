@@ -8,6 +8,7 @@ mod clients;
 mod division;
 mod listeners;
 mod resource;
+mod sizing;
 #[cfg(test)]
 mod tests;
 
@@ -133,6 +134,7 @@ fn lane_settings(
             max_elapsed: lane.retry.max_elapsed_time,
         },
         gate: gate(id, lane, division),
+        resizing: sizing::resizing(id, lane, division, limits),
         waits: lane.queue.wait_for_result,
     }
 }

@@ -48,7 +48,9 @@ pub use exporter::{
 };
 pub use fault::{Fault, FaultKind};
 pub use field::{Effect, Key, Shape};
-pub use lane::{BatchConfig, Jitter, LaneConfig, Overflow, QueueConfig, RetryConfig, Sizer};
+pub use lane::{
+    BatchConfig, Jitter, LaneConfig, Overflow, QueueConfig, RetryConfig, Sizer, SizingConfig,
+};
 pub use listener::{
     CorsConfig, HttpListenerConfig, ListenAddress, ListenerConfig, ListenerProtocol, ListenerTimes,
     ServerKeepalive, SignalPaths,

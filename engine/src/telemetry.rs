@@ -15,6 +15,7 @@ pub mod exposition;
 mod histogram;
 mod lane;
 mod queue;
+mod sizing;
 mod snapshot;
 mod text;
 
@@ -22,6 +23,7 @@ pub use busy::Busy;
 pub use histogram::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
 pub use lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
 pub use queue::QueueFlow;
+pub use sizing::LaneSize;
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
 
 use crate::units::ItemCount;

@@ -1,9 +1,9 @@
 //! `tailrace plan`: sizes with their reasons, a picture, and a configuration that is valid.
 
 use super::TAILRACE;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Command;
-use tailrace_tests::forwarder::{Ended, end_of_command, run_to_end};
+use tailrace_tests::forwarder::{Ended, end_of_command, get, run_to_end};
 use tailrace_tests::{Backend, Config, Forwarder, Protocol, Runtime, Sender, Signal, generate};
 
 const EXAMPLE: &str =
@@ -69,6 +69,43 @@ fn a_picture_is_written_and_one_that_cannot_be_is_said() {
     let ended = plan(&format!("{EXAMPLE} --plot /nowhere/at/all.svg"));
     assert_eq!(ended.code, Some(71));
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn an_exporter_that_sizes_itself_says_why() {
+    let backend = Backend::start();
+    let config = Config::to_grpc(backend.address())
+        .set(
+            "exporters/otlp_grpc/sending_queue/num_consumers",
+            json!("auto"),
+        )
+        .set(
+            "exporters/otlp_grpc/sending_queue/queue_size",
+            json!("auto"),
+        );
+    let forwarder = Forwarder::start(TAILRACE, Runtime::Epoll, &config);
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    sender.send_accepted(&generate::request(Signal::Traces, 1..11));
+    backend.wait_for_items(10);
+    let page = |path| get(forwarder.address("metrics", "http"), path).expect("an answer");
+    let (status, text) = page("/debug/sizing");
+    assert_eq!(status, 200, "{text}");
+    for words in [
+        "otlp_grpc traces shard 0: num_consumers = 5 batches at once",
+        "otlp_grpc logs shard 1: queue_size",
+        "too few batches",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let consumers = ["key=\"num_consumers\"", "data_type=\"traces\""];
+    // Ten, divided among the two shards.
+    forwarder.wait_for_metric("otelcol_exporter_auto_size", &consumers, 10.0);
+    forwarder.wait_for_metric(
+        "otelcol_exporter_consumers",
+        &["data_type=\"traces\""],
+        10.0,
+    );
+    assert_eq!(page("/debug/else").0, 404);
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod outage;
 mod overload;
 mod rates;
 mod retries;
+mod sizing;
 mod world;

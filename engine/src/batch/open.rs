@@ -79,6 +79,11 @@ impl OpenBatches {
         }
     }
 
+    /// Holds for the open batches too.
+    pub const fn set_flush_timeout(&mut self, timeout: Duration) {
+        self.rule.flush_timeout = timeout;
+    }
+
     pub const fn sizer(&self) -> Sizer {
         self.rule.sizer
     }

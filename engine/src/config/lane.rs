@@ -19,6 +19,7 @@ pub struct LaneConfig {
     pub batch: Option<BatchConfig>,
     pub retry: RetryConfig,
     pub protection: ProtectionConfig,
+    pub sizing: SizingConfig,
     pub kind: ExporterConfig,
 }
 
@@ -85,6 +86,22 @@ pub struct BatchConfig {
     pub max_size: u64,
     /// Requests with different values of these headers never stand in one batch. Lower case.
     pub metadata_keys: Vec<HeaderName>,
+}
+
+/// What is `auto`, and what it aims at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SizingConfig {
+    /// Then `num_consumers` is the most there may be.
+    pub consumers: bool,
+    /// Then `size` is without limit.
+    pub queue: bool,
+    /// Then `flush_timeout` is where it starts.
+    pub flush: bool,
+    pub outage: Duration,
+    /// In (0, 1).
+    pub loss: f64,
+    /// Never zero.
+    pub latency: Duration,
 }
 
 /// How a backoff is spread.

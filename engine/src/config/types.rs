@@ -1,8 +1,10 @@
 //! The types that values of the file have: numbers, texts, durations, secrets, lists, maps.
 
+mod auto;
 mod reference;
 mod untyped;
 
+pub(super) use auto::Auto;
 pub(super) use reference::Reference;
 pub(super) use untyped::{AnyList, AnyMap, Anything};
 

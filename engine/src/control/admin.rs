@@ -7,7 +7,7 @@ use crate::exchange::{
 };
 use crate::net::{Mailbox, server};
 use crate::runtime::{Acceptor, Timer, now, spawn};
-use crate::telemetry::Snapshot;
+use crate::telemetry::{Snapshot, exposition};
 use crate::units::{ConnectionId, ListenerId, RequestId};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -58,7 +58,7 @@ struct State {
     since: crate::time::Instant,
     connections: RefCell<Slab<Mailbox<ServerCommand>>>,
     /// Scrapes that are being read.
-    scrapes: RefCell<HashMap<RequestId, Mailbox<ServerCommand>>>,
+    scrapes: RefCell<HashMap<RequestId, Pending>>,
     /// Ids are not used again: an answer may be under way long after its request was read.
     next_request: Cell<u32>,
     pending: Mailbox<Pending>,
@@ -68,13 +68,35 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Pending {
     request: RequestId,
+    page: Page,
     mailbox: Mailbox<ServerCommand>,
+}
+
+/// What of the counters is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Metrics,
+    /// What `auto` has decided, and why.
+    Sizing,
+}
+
+impl Page {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/metrics" => Some(Self::Metrics),
+            "/debug/sizing" => Some(Self::Sizing),
+            _ => None,
+        }
+    }
 }
 
 impl Pending {
     pub fn answer(self, snapshot: &Snapshot) {
-        let media = "text/plain; version=0.0.4; charset=utf-8";
-        let reply = reply(StatusCode::OK, media, snapshot.exposition());
+        let (media, text) = match self.page {
+            Page::Metrics => (exposition::CONTENT_TYPE, snapshot.exposition()),
+            Page::Sizing => ("text/plain; charset=utf-8", snapshot.sizing_page()),
+        };
+        let reply = reply(StatusCode::OK, media, text);
         self.mailbox.send(ServerCommand::Reply(self.request, reply));
     }
 }
@@ -192,15 +214,22 @@ impl Inbound for Admin {
         }
         match &self.0.endpoints[head.listener.index()] {
             Endpoint::Health(config) => Admission::Answer(self.health(config, path)),
-            Endpoint::Metrics if path != "/metrics" => Admission::Answer(not_found()),
             Endpoint::Metrics => {
+                let Some(page) = Page::at(path) else {
+                    return Admission::Answer(not_found());
+                };
                 let connections = self.0.connections.borrow();
                 let Some(mailbox) = connections.get(head.connection.index()) else {
                     return Admission::Answer(not_found());
                 };
                 let request = RequestId(self.0.next_request.get());
                 self.0.next_request.set(request.0.wrapping_add(1));
-                self.0.scrapes.borrow_mut().insert(request, mailbox.clone());
+                let pending = Pending {
+                    request,
+                    page,
+                    mailbox: mailbox.clone(),
+                };
+                self.0.scrapes.borrow_mut().insert(request, pending);
                 let deadline = now() + REPLY_TIMEOUT;
                 Admission::Receive {
                     request,
@@ -218,8 +247,8 @@ impl Inbound for Admin {
     }
 
     fn complete(&self, request: RequestId, _: Body) -> Option<Reply> {
-        let mailbox = self.0.scrapes.borrow_mut().remove(&request)?;
-        self.0.pending.send(Pending { request, mailbox });
+        let pending = self.0.scrapes.borrow_mut().remove(&request)?;
+        self.0.pending.send(pending);
         None
     }
 

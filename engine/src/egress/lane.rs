@@ -13,11 +13,13 @@
 
 mod cut;
 mod gate;
+mod resize;
 mod settle;
 mod slots;
 #[cfg(test)]
 mod tests;
 
+pub use resize::Resizing;
 pub use settle::{Conclusion, Context};
 pub use slots::BatchId;
 
@@ -27,6 +29,7 @@ use crate::delivery::Limits;
 use crate::flow::BackoffRule;
 use crate::flow::breaker::Change;
 use crate::flow::estimate::Station;
+use crate::flow::sizing::auto::Auto;
 use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
@@ -56,6 +59,8 @@ pub struct LaneSettings {
     pub batching: Option<Batching>,
     pub retry: BackoffRule,
     pub gate: GateRule,
+    /// What of the above the lane finds by itself.
+    pub resizing: Option<Resizing>,
     /// Whether batches are kept apart by the requests' metadata: `metadata_keys`.
     pub partitions: bool,
     /// Whether the receiver's answer waits for this lane's verdict.
@@ -128,12 +133,17 @@ pub struct Lane {
     retries_from: Option<Instant>,
     circuit_change: Option<Change>,
     station: Station,
+    /// Boxed: few lanes have it.
+    auto: Option<Box<Auto>>,
     flushing: Flushing,
     counters: LaneCounters,
 }
 
 impl Lane {
     pub fn new(settings: LaneSettings) -> Self {
+        let resizing = settings.resizing;
+        let settings = resizing.map_or(settings, |resizing| resizing.started(settings));
+        let auto = resizing.map(|resizing| Box::new(Auto::new(&resizing.rule)));
         Self {
             open: settings.batching.map(OpenBatches::new),
             slots: Slots::new(settings.slots),
@@ -142,6 +152,7 @@ impl Lane {
             retries_from: None,
             circuit_change: None,
             station: Station::new(HALF_LIFE),
+            auto,
             settings,
             waiting: VecDeque::with_capacity(WAITING_MIN),
             ready: VecDeque::new(),
@@ -163,6 +174,7 @@ impl Lane {
         counters.queue_size = self.queue_size();
         counters.queue_capacity = self.settings.queue.max;
         counters.requests_in_flight = self.slots.len() as u64;
+        counters.sizes = self.sizes();
         if let Some(held) = self.held_back {
             counters.held_back[held.by as usize] = 1;
         }
@@ -268,6 +280,7 @@ impl Lane {
     /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.
     pub fn poll_send(&mut self, store: &mut Store, now: Instant) -> Option<BatchId> {
         self.station.advance(now);
+        self.resize(now);
         self.held_back = match self.gate.permit(self.slots.on_their_way(), now) {
             Permit::Held(held) => Some(held),
             Permit::Go => None,

@@ -32,6 +32,11 @@ impl Ramp {
         }
     }
 
+    /// The ramp ends elsewhere.
+    pub fn set_slots(&mut self, slots: usize) {
+        self.end_tenths = slots.min(END_MAX) * 10;
+    }
+
     /// Begins at the foot.
     pub const fn start(&mut self) {
         self.allowed_tenths = 10;

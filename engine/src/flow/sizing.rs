@@ -11,6 +11,7 @@
 //! (G/G/c). A batch fills, waits for a server, and is answered; an outage stops the servers and the
 //! queue grows by what arrives.
 
+pub mod auto;
 mod decide;
 mod forecast;
 mod observed;

@@ -125,6 +125,7 @@ impl Snapshot {
             }
         }
         self.queues(page);
+        self.sizings(page);
         self.gates(page);
         let help =
             "Admitted items that are neither held, delivered, rejected nor dropped. Must be 0.";

@@ -1,6 +1,6 @@
 //! What one lane counts: each item is somewhere, and each somewhere is a field.
 
-use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, QueueFlow, REQUEST_BYTE_BOUNDS};
+use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, LaneSize, QueueFlow, REQUEST_BYTE_BOUNDS};
 use crate::units::ItemCount;
 
 /// Why the destination did not take items for good.
@@ -168,6 +168,8 @@ pub struct LaneCounters {
     pub requests_in_flight: u64,
     /// What it did of late.
     pub queue: QueueFlow,
+    /// What is `auto`. Not summed: each shard has its own.
+    pub sizes: Vec<LaneSize>,
     /// By [`Hold`], 1 where it holds the lane back; summed, in how many shards it does.
     pub held_back: [u64; Hold::ALL.len()],
     /// Requests that the destination is given at once, where that is adapted.
@@ -271,6 +273,7 @@ impl Default for LaneCounters {
             queue_capacity: 0,
             requests_in_flight: 0,
             queue: QueueFlow::default(),
+            sizes: Vec::new(),
             held_back: [0; Hold::ALL.len()],
             concurrency_limit: None,
             throttled: 0,

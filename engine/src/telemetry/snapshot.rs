@@ -1,6 +1,6 @@
 //! All shards' counters at one moment, added up, with the names of what was counted.
 
-use super::{Counters, DropReason, ShardCounters};
+use super::{Counters, DropReason, LaneSize, ShardCounters};
 use tailrace_codec::Signal;
 
 /// The names of what is counted, fixed when the configuration is read.
@@ -51,6 +51,8 @@ pub struct Snapshot {
     pub(super) total: Counters,
     /// In the order of [`ShardId`](crate::units::ShardId), with its busy ratio.
     pub(super) shards: Vec<(ShardCounters, f64)>,
+    /// Shard, lane and size.
+    pub(super) sizes: Vec<(usize, usize, LaneSize)>,
     pub(super) process: Process,
 }
 
@@ -61,6 +63,7 @@ impl Snapshot {
             labels,
             total,
             shards: Vec::new(),
+            sizes: Vec::new(),
             process,
         }
     }
@@ -68,6 +71,11 @@ impl Snapshot {
     /// Adds the next shard's counters, as they were at `now` of the shard.
     pub fn add_shard(&mut self, counters: &Counters, now: crate::time::Instant) {
         self.total.add(counters);
+        let shard = self.shards.len();
+        for (lane, counters) in counters.lanes.iter().enumerate() {
+            let sizes = counters.sizes.iter().cloned();
+            self.sizes.extend(sizes.map(|size| (shard, lane, size)));
+        }
         self.shards
             .push((counters.shard, counters.shard.busy.ratio(now)));
     }

@@ -8,6 +8,7 @@ use crate::config::{Config, FileConfig, Inputs, ProcessEnvironment, Verbosity, l
 use crate::egress::lane::GateRule;
 use crate::egress::outlet::{NetworkSettings, OutletSettings};
 use crate::exchange::Keepalive;
+use crate::flow::sizing::auto::AutoRule;
 use crate::flow::{BreakerRule, BudgetRule, ConcurrencyRule, Rate, RateRule};
 use crate::ingress::{HttpReceiver, Protocol};
 use crate::net::{client, server};
@@ -246,12 +247,49 @@ fn what_protects_a_destination() {
             assert_eq!(rule.and_then(rate), Some(wanted), "{exporter}");
         }
     }
+    type Finds = fn(AutoRule) -> bool;
+    let sizes: [(&str, Finds); 6] = [
+        ("sending_queue: {num_consumers: auto}", |rule| {
+            let consumers = rule.consumers.map(|bounds| (bounds.start, bounds.max));
+            consumers == Some((10.0, 1000.0)) && rule.queue.is_none() && rule.flush.is_none()
+        }),
+        ("sending_queue: {queue_size: auto}", |rule| {
+            rule.queue
+                .is_some_and(|bounds| bounds.max == LIMITS.lane.0 as f64)
+                && rule.consumers.is_none()
+        }),
+        ("sending_queue: {batch: {flush_timeout: auto}}", |rule| {
+            rule.flush.is_some_and(|bounds| bounds.start == 0.2) && rule.queue.is_none()
+        }),
+        (
+            "sending_queue: {queue_size: auto}, tailrace: {outage_target: 7s}",
+            |rule| rule.targets.outage_seconds == 7.0,
+        ),
+        (
+            "sending_queue: {queue_size: auto}, tailrace: {loss_target: 0.07}",
+            |rule| rule.targets.loss == 0.07,
+        ),
+        (
+            "sending_queue: {queue_size: auto}, tailrace: {latency_target: 7s}",
+            |rule| rule.targets.latency_seconds == 7.0,
+        ),
+    ];
+    for (keys, found) in sizes {
+        for exporter in each(keys) {
+            let resizing = sending(&exporter).pipelines[0].lanes[0].resizing;
+            assert!(
+                resizing.is_some_and(|resizing| found(resizing.rule)),
+                "{exporter}: {resizing:?}"
+            );
+        }
+    }
     for exporter in each("retry_on_failure: {jitter: full}") {
         assert!(sending(&exporter).pipelines[0].lanes[0].retry.full_jitter);
     }
     for exporter in each("") {
         let lane = sending(&exporter).pipelines.remove(0).lanes.remove(0);
         assert_eq!(lane.gate, GateRule::default());
+        assert_eq!(lane.resizing, None);
         assert!(!lane.retry.full_jitter);
     }
 }

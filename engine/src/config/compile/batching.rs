@@ -83,13 +83,16 @@ fn exporter(batch: &QueueBatch, queue: &Queue) -> BatchConfig {
         queue.sizer
     };
     BatchConfig {
-        flush_timeout: batch.flush_timeout,
+        flush_timeout: batch.flush_timeout.0.unwrap_or(FLUSH_AUTO_START),
         sizer: batch.sizer.0.unwrap_or(inherited),
         min_size: batch.min_size,
         max_size: unlimited(batch.max_size),
         metadata_keys: names(&batch.partition.metadata_keys),
     }
 }
+
+/// Where `flush_timeout: auto` begins: the default.
+const FLUSH_AUTO_START: Duration = Duration::from_millis(200);
 
 fn unlimited(max: u64) -> u64 {
     if max == 0 { u64::MAX } else { max }
@@ -157,10 +160,10 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
     if !queue.enabled {
         return;
     }
-    if queue.num_consumers == 0 {
+    if queue.num_consumers.0 == Some(0) {
         reader.rule("num_consumers", "`num_consumers` must be positive");
     }
-    if queue.queue_size == 0 {
+    if queue.queue_size.0 == Some(0) {
         reader.rule("queue_size", "`queue_size` must be positive");
     }
     let other = queue.overflow.0.filter(|&asked| asked != Overflow::Block);
@@ -179,7 +182,7 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
             "`batch` supports only `items` or `bytes` sizer, found \"requests\"",
         );
     }
-    if batch.flush_timeout.is_zero() {
+    if batch.flush_timeout.0 == Some(Duration::ZERO) {
         reader.rule("flush_timeout", "`flush_timeout` must be positive");
     }
     if batch.max_size > 0 && batch.max_size < batch.min_size {
@@ -189,7 +192,7 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
         );
     }
     let same = rule.sizer == queue.sizer && rule.sizer != Sizer::Requests;
-    if same && batch.min_size > queue.queue_size {
+    if same && queue.queue_size.0.is_some_and(|size| batch.min_size > size) {
         reader.rule(
             "min_size",
             "`min_size` must be less than or equal to `queue_size`",

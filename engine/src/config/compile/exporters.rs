@@ -2,6 +2,7 @@
 
 mod check;
 mod protection;
+mod sizing;
 mod unused;
 
 use super::graph::{Instance, Routes};
@@ -71,7 +72,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
     };
     let queue = queue.filter(|queue| queue.enabled);
     let behind_batch = instance.ways.iter().all(|way| !way.batches.is_empty());
-    let consumers = queue.map_or(u32::MAX, |queue| queue.num_consumers);
+    let consumers = queue.map_or(u32::MAX, sizing::consumers_max);
     let mut pipelines: Vec<ComponentId> = Vec::new();
     for way in &instance.ways {
         if !pipelines.contains(&way.pipeline) {
@@ -93,6 +94,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
         batch,
         retry,
         protection: protection::protection(exporter),
+        sizing: sizing::sizing(exporter, queue),
         kind: kind(exporter, instance.signal, consumers, reader)?,
     })
 }
@@ -100,11 +102,11 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
 fn queue_config(queue: Option<&Queue>, behind_batch: bool) -> QueueConfig {
     match queue {
         Some(queue) => QueueConfig {
-            size: queue.queue_size,
+            size: queue.queue_size.0.unwrap_or(u64::MAX),
             sizer: queue.sizer,
             overflow: overflow(queue),
             wait_for_result: queue.wait_for_result,
-            num_consumers: queue.num_consumers,
+            num_consumers: sizing::consumers_max(queue),
         },
         None => QueueConfig {
             size: u64::MAX,

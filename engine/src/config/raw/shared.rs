@@ -2,7 +2,7 @@
 
 use super::protection::{AdaptiveConcurrency, CircuitBreaker, RateLimit, RetryBudget};
 use crate::config::field::{choice, section};
-use crate::config::types::{AnyList, AnyMap, Anything, Headers, Optional, Switched};
+use crate::config::types::{AnyList, AnyMap, Anything, Auto, Headers, Optional, Switched};
 use crate::config::{Balancer, HttpVersion, Jitter, Overflow, Sizer};
 use std::time::Duration;
 
@@ -120,11 +120,13 @@ section! {
     Queue {
         /// False: nothing waits, senders are answered after delivery.
         enabled: bool = "true",
-        /// Batches on their way at once, in the whole process.
-        num_consumers: u32 = "10",
+        /// Batches on their way at once, in the whole process. `auto`: as many as the load asks for,
+        /// at most 1000; see docs/plan.md.
+        num_consumers: Auto<u32> = "10",
         /// How much may wait, in the whole process, measured by `sizer`. A bound beside the
-        /// exporter's share of memory, not a reservation.
-        queue_size: u64 = "1000",
+        /// exporter's share of memory, not a reservation. `auto`: what `outage_target` needs, at
+        /// most that share.
+        queue_size: Auto<u64> = "1000",
         /// What `queue_size` counts: requests, items (spans, points, records, samples) or bytes.
         sizer: Sizer = "requests",
         /// True: a full queue makes senders wait. False: it refuses them with a retryable status.
@@ -155,8 +157,9 @@ section! {
 section! {
     /// `sending_queue.batch`.
     QueueBatch {
-        /// A batch is sent when its oldest part is this old, however little it holds.
-        flush_timeout: Duration = "200ms",
+        /// A batch is sent when its oldest part is this old, however little it holds. `auto`: what
+        /// `latency_target` leaves time for.
+        flush_timeout: Auto<Duration> = "200ms",
         /// A batch is sent as soon as it holds this much, by `sizer`.
         min_size: u64 = "8192",
         /// Larger requests are split. 0: no limit.
@@ -337,6 +340,12 @@ section! {
         /// What is sent at most; left out: no limit. What is over it waits. Totals of the process,
         /// divided among the shards.
         rate_limit: Switched<RateLimit> = "",
+        /// How long an outage a queue with `queue_size: auto` is to hold.
+        outage_target: Duration = "5m",
+        /// The share of batches for which it may have no room while the destination works.
+        loss_target: f64 = "0.000001",
+        /// The 99th percentile, from arrival to answer, that `flush_timeout: auto` aims at.
+        latency_target: Duration = "1s",
     }
 }
 

@@ -55,6 +55,29 @@ fn defaults_are_filled_in() {
 }
 
 #[test]
+fn auto_is_printed_as_it_was_written() {
+    let text = with(
+        "otlp: {endpoint: 'http://h:1', sending_queue: {num_consumers: auto, queue_size: 'auto', \
+         batch: {flush_timeout: auto}}}",
+        "",
+    );
+    let first = load_text(&text).expect("valid");
+    let yaml = first.effective.to_yaml();
+    for line in [
+        "      num_consumers: auto",
+        "      queue_size: auto",
+        "        flush_timeout: auto",
+    ] {
+        assert!(
+            yaml.lines().any(|printed| printed == line),
+            "{line} in\n{yaml}"
+        );
+    }
+    let second = load_text(&yaml).unwrap_or_else(|faults| panic!("{faults}\n{yaml}"));
+    assert_eq!(second.config, first.config);
+}
+
+#[test]
 fn what_an_expansion_brought_is_masked_and_words_and_numbers_are_not() {
     let resource = |resource: &str| {
         let text = with(

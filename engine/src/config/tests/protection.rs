@@ -43,6 +43,14 @@ fn what_protects_a_destination_has_bounds() {
             "tailrace: {rate_limit: {items_per_second: 1, burst: 0s}}",
             "tailrace.rate_limit.burst: must be positive",
         ),
+        (
+            "tailrace: {loss_target: 0}",
+            "tailrace.loss_target: must be at least 1e-15 and less than 1",
+        ),
+        (
+            "tailrace: {latency_target: 0s}",
+            "tailrace.latency_target: must be positive",
+        ),
     ] {
         let found = faults(&with(
             &format!("otlp: {{endpoint: 'http://h:1', {keys}}}"),

@@ -128,6 +128,11 @@ impl Gate {
         }
     }
 
+    /// The lane has so many slots from now on.
+    pub fn set_slots(&mut self, slots: usize) {
+        self.ramp.set_slots(slots);
+    }
+
     /// Whether an attempt may start while so many are on their way.
     pub fn permit(&mut self, in_flight: usize, now: Instant) -> Permit {
         if let Some(until) = self.throttle.shut_until(now) {

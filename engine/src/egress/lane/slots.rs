@@ -77,6 +77,11 @@ impl Slots {
         }
     }
 
+    /// What is on its way stays there, though it be more.
+    pub const fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     pub fn is_full(&self) -> bool {
         self.slots.len() >= self.max
     }

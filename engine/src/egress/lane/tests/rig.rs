@@ -28,6 +28,7 @@ pub fn settings() -> LaneSettings {
         },
         batching: None,
         gate: GateRule::default(),
+        resizing: None,
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()
