@@ -66,6 +66,8 @@ mod chunk;
 mod doorway;
 mod intake;
 mod recorder;
+#[cfg(feature = "opentelemetry")]
+pub mod sdk;
 mod service;
 mod settings;
 mod sync;
@@ -75,4 +77,4 @@ mod tests;
 pub use doorway::{FlushError, FlushReport};
 pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use service::{EmbedError, Embedded};
-pub use settings::{Protocol, Settings, SettingsError};
+pub use settings::{Protocol, Settings, SettingsError, TemporalityPreference};

@@ -18,11 +18,11 @@ mod log;
 mod point;
 mod span;
 
-pub use attribute::{AttributeKey, Key, Value, attribute};
-pub use envelope::{Envelope, Scope};
+pub use attribute::{AttributeKey, Key, Value, array, attribute, attribute_with, map};
+pub use envelope::{Envelope, Resource, Scope};
 pub use log::LogRecord;
 pub use point::{Metric, MetricKind, Number, Temporality};
-pub use span::{Link, SpanEnd, SpanKind, SpanStart, StatusCode, event};
+pub use span::{Event, Link, SpanEnd, SpanKind, SpanStart, StatusCode};
 
 use super::fields::SCOPE_ENTRY_ITEMS;
 use crate::writer::Writer;

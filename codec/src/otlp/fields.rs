@@ -164,6 +164,8 @@ pub const RESOURCE_ATTRIBUTES: u32 = 1;
 pub const SCOPE_ATTRIBUTES: u32 = 3;
 pub const SPAN_ATTRIBUTES: u32 = 9;
 pub const LOG_ATTRIBUTES: u32 = 6;
+pub const EVENT_ATTRIBUTES: u32 = 3;
+pub const LINK_ATTRIBUTES: u32 = 4;
 
 /// The attributes of a data point, by the field of the metric that holds it.
 pub const fn point_attributes(data: u32) -> u32 {

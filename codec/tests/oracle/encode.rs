@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::trace::v1 as trace;
 use proptest::prelude::*;
 use prost::Message;
 use tailrace_codec::otlp::encode::{
-    Envelope, Key, Link, LogRecord, Metric, MetricKind, Number, Scope, SpanEnd, SpanKind,
-    SpanStart, StatusCode, Temporality, Value, attribute, event, item, item_len,
+    Envelope, Event, Key, Link, LogRecord, Metric, MetricKind, Number, Resource, Scope, SpanEnd,
+    SpanKind, SpanStart, StatusCode, Temporality, Value, attribute, item, item_len,
 };
 use tailrace_codec::otlp::fields::{LOG_ATTRIBUTES, SPAN_ATTRIBUTES};
 use tailrace_codec::otlp::{Scan, scan};
@@ -95,7 +95,10 @@ fn write_attributes(out: &mut Writer, number: u32, attributes: &Attributes) {
 
 /// A request of one item, as prost reads it.
 fn request<R: Message + Default>(signal: Signal, content: &[u8]) -> R {
-    let resource = [("service.name", Value::from("shop"))];
+    let resource = Resource {
+        schema_url: "https://example.org/2",
+        attributes: &[("service.name", Value::from("shop"))],
+    };
     let scope = Scope {
         name: "cart",
         version: "1.2",
@@ -132,6 +135,7 @@ fn resource_and_scope_stand_before_the_items() {
     };
     let resource = entry.resource.as_ref().expect("a resource");
     assert_eq!(resource.attributes, [string("service.name", "shop")]);
+    assert_eq!(entry.schema_url, "https://example.org/2");
     let [entry] = &entry.scope_spans[..] else {
         panic!("one scope: {entry:?}");
     };
@@ -169,9 +173,11 @@ proptest! {
         write_attributes(&mut out, SPAN_ATTRIBUTES, &own);
         // Their attributes are written by the same function: strings are enough.
         let texts: Vec<_> = of_event.iter().map(|(key, _)| (&key[..], Value::from("v"))).collect();
-        event(&mut out, times[1], &name, &texts);
-        Link { trace_id, span_id, trace_state: &trace_state, flags: numbers[1] }
-            .write(&mut out, &texts);
+        let event = Event { at: times[1], name: &name, dropped_attributes: 3 };
+        event.write(&mut out, &texts);
+        Link {
+            trace_id, span_id, trace_state: &trace_state, flags: numbers[1], dropped_attributes: 4,
+        }.write(&mut out, &texts);
         SpanEnd {
             end: times[2], status, status_message: &message, dropped_attributes: numbers[1],
             dropped_events: numbers[2], dropped_links: numbers[3],
@@ -197,7 +203,7 @@ proptest! {
                 time_unix_nano: times[1],
                 name,
                 attributes: texts.clone(),
-                dropped_attributes_count: 0,
+                dropped_attributes_count: 3,
             }],
             dropped_events_count: numbers[2],
             links: vec![trace::span::Link {
@@ -205,7 +211,7 @@ proptest! {
                 span_id: span_id.to_vec(),
                 trace_state,
                 attributes: texts,
-                dropped_attributes_count: 0,
+                dropped_attributes_count: 4,
                 flags: numbers[1],
             }],
             dropped_links_count: numbers[3],

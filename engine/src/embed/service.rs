@@ -3,7 +3,7 @@
 use super::doorway::{Command, Doorway, FlushError, FlushReport};
 use super::intake::{self, Recording};
 use super::recorder::{Recorder, RecorderLimits};
-use super::settings::{Settings, SettingsError};
+use super::settings::{Settings, SettingsError, TemporalityPreference};
 use crate::control::{self, Options, Running, StartError};
 use crate::runtime::ring;
 use crate::shard::Guest;
@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tailrace_codec::Signal;
-use tailrace_codec::otlp::encode::{Envelope, Scope, Value};
+use tailrace_codec::otlp::encode::{Envelope, Resource, Scope, Value};
 
 /// A running engine inside this process. Shared by reference between threads.
 ///
@@ -26,6 +26,7 @@ pub struct Embedded {
     running: Mutex<Option<Box<Running>>>,
     resource: Vec<(String, String)>,
     limits: RecorderLimits,
+    temporality: TemporalityPreference,
 }
 
 /// Why the engine did not start. The service can go on without it.
@@ -69,6 +70,7 @@ impl Embedded {
             running: Mutex::new(Some(Box::new(running))),
             resource: settings.resource(),
             limits: settings.recorder,
+            temporality: settings.temporality,
         })
     }
 
@@ -81,14 +83,38 @@ impl Embedded {
         let resource: Vec<_> = resource
             .map(|(key, value)| (&key[..], Value::String(value)))
             .collect();
-        let (recorder, source) = Recorder::new(self.limits);
+        let resource = Resource {
+            attributes: &resource,
+            ..Resource::default()
+        };
+        self.recorder_in(signal, Envelope::new(&resource, scope), self.limits)
+    }
+
+    /// A recorder whose items stand in this resource and scope.
+    pub(super) fn recorder_in(
+        &self,
+        signal: Signal,
+        envelope: Envelope,
+        limits: RecorderLimits,
+    ) -> Recorder {
+        let (recorder, source) = Recorder::new(limits);
         let recording = Recording {
             signal,
-            envelope: Arc::new(Envelope::new(&resource, scope)),
+            envelope: Arc::new(envelope),
             source,
         };
         let _ = self.doorway.send(Command::Record(Box::new(recording)));
         recorder
+    }
+
+    /// What a recorder is told to hold.
+    pub const fn recorder_limits(&self) -> RecorderLimits {
+        self.limits
+    }
+
+    /// How the sums and histograms of instruments are to be reported.
+    pub const fn temporality(&self) -> TemporalityPreference {
+        self.temporality
     }
 
     /// Waits until everything recorded before is delivered, at most for `timeout`.

@@ -33,6 +33,17 @@ pub struct Settings {
     /// What the engine may hold beside the recorders (MiB).
     pub memory_mib: u64,
     pub runtime: Requested,
+    pub temporality: TemporalityPreference,
+}
+
+/// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TemporalityPreference {
+    #[default]
+    Cumulative,
+    Delta,
+    /// Delta, where that needs no memory of what was.
+    LowMemory,
 }
 
 /// What is spoken to the destination.
@@ -84,6 +95,7 @@ impl Default for Settings {
             recorder: RecorderLimits::default(),
             memory_mib: 64,
             runtime: Requested::default(),
+            temporality: TemporalityPreference::default(),
         }
     }
 }
@@ -136,6 +148,14 @@ impl Settings {
                 let millis = value.trim().parse().map(Duration::from_millis);
                 *target = millis.map_err(|_| wrong(name, value, "milliseconds"))?;
             }
+        }
+        if let Some(value) = set(TEMPORALITY) {
+            settings.temporality = match value.trim().to_ascii_lowercase().as_str() {
+                "cumulative" => TemporalityPreference::Cumulative,
+                "delta" => TemporalityPreference::Delta,
+                "lowmemory" => TemporalityPreference::LowMemory,
+                _ => return Err(wrong(TEMPORALITY, value, "cumulative, delta or lowmemory")),
+            };
         }
         if let Some(value) = set(BATCH) {
             let items = value.trim().parse().ok().filter(|items| *items > 0);
@@ -206,6 +226,7 @@ const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
 const DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 
 const fn wrong(name: &'static str, value: String, allowed: &'static str) -> SettingsError {
@@ -279,12 +300,14 @@ mod tests {
             ),
             (DELAY, "200"),
             (TIMEOUT, " "),
+            (TEMPORALITY, "Delta"),
         ])
         .expect("valid");
         assert_eq!(settings.endpoint, "http://localhost:4317");
         assert_eq!(settings.headers[0], ("api-key".into(), "a b".into()));
         assert_eq!(settings.schedule_delay, Duration::from_millis(200));
         assert_eq!(settings.timeout, Duration::from_secs(10));
+        assert_eq!(settings.temporality, TemporalityPreference::Delta);
         let resource = settings.resource();
         assert_eq!(resource[0], ("service.name".into(), "cart".into()));
         assert_eq!(resource.len(), 2);
@@ -307,6 +330,7 @@ mod tests {
             (HEADERS, "a=%zz"),
             (DELAY, "-1"),
             (BATCH, "0"),
+            (TEMPORALITY, "sometimes"),
         ] {
             let error = from(&[(name, value)]).expect_err(value);
             assert!(error.to_string().contains(name), "{error}");

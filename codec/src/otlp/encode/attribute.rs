@@ -9,9 +9,13 @@ const BOOL: u32 = 2;
 const INT: u32 = 3;
 const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
+const MAP: u32 = 6;
 const BYTES: u32 = 7;
-/// In an array, its values.
+/// In an array, its values; in a map, its pairs.
 const ELEMENT: u32 = 1;
+
+/// What a value whose length is not known is expected to have: a wrong guess costs a move.
+const LEN_EXPECTED: usize = 64;
 
 /// An attribute's value or a log record's body.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +96,50 @@ pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: V
     value.write(out);
 }
 
+/// Writes one attribute whose value is put together by `content`, out of [`Value::write`],
+/// [`array`] and [`map`].
+pub fn attribute_with(
+    out: &mut Writer,
+    number: u32,
+    key: impl AttributeKey,
+    content: impl FnOnce(&mut Writer),
+) {
+    let pair = out.open(number, key.field_len() + LEN_EXPECTED);
+    key.write(out);
+    let value = out.open(KEY_VALUE_VALUE, LEN_EXPECTED);
+    content(out);
+    out.close(value);
+    out.close(pair);
+}
+
+/// The content of a value that is an array; `content` writes that of an element.
+pub fn array<T>(
+    out: &mut Writer,
+    values: impl IntoIterator<Item = T>,
+    mut content: impl FnMut(&mut Writer, T),
+) {
+    let array = out.open(ARRAY, LEN_EXPECTED);
+    for value in values {
+        let element = out.open(ELEMENT, LEN_EXPECTED);
+        content(out, value);
+        out.close(element);
+    }
+    out.close(array);
+}
+
+/// The content of a value that is a map; `content` writes that of a value in it.
+pub fn map<K: AttributeKey, T>(
+    out: &mut Writer,
+    entries: impl IntoIterator<Item = (K, T)>,
+    mut content: impl FnMut(&mut Writer, T),
+) {
+    let map = out.open(MAP, LEN_EXPECTED);
+    for (key, value) in entries {
+        attribute_with(out, ELEMENT, key, |out| content(out, value));
+    }
+    out.close(map);
+}
+
 impl Value<'_> {
     /// Bytes of the AnyValue that holds it.
     fn len(&self) -> usize {
@@ -107,7 +155,7 @@ impl Value<'_> {
 
     /// The content of the AnyValue. Written where it is 0 or empty as well: the kind of a value is
     /// told by which field is there.
-    pub(super) fn write(&self, out: &mut Writer) {
+    pub fn write(&self, out: &mut Writer) {
         match self {
             Self::String(text) => out.bytes(STRING, text.as_bytes()),
             Self::Bytes(bytes) => out.bytes(BYTES, bytes),

@@ -16,6 +16,13 @@ const VERSION: u32 = 2;
 /// In a resource entry and in a scope entry.
 const SCHEMA_URL: u32 = 3;
 
+/// Who makes items.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resource<'a> {
+    pub schema_url: &'a str,
+    pub attributes: &'a [(&'a str, Value<'a>)],
+}
+
 /// An instrumentation scope.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope<'a> {
@@ -35,10 +42,26 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    pub fn new(resource: &[(&str, Value<'_>)], scope: &Scope<'_>) -> Self {
+    pub fn new(resource: &Resource<'_>, scope: &Scope<'_>) -> Self {
+        Self::with(
+            resource.schema_url,
+            |out| attributes(out, RESOURCE_ATTRIBUTES, resource.attributes),
+            scope,
+            |out| attributes(out, SCOPE_ATTRIBUTES, scope.attributes),
+        )
+    }
+
+    /// With attributes that are written by the caller, as fields with the numbers
+    /// [`RESOURCE_ATTRIBUTES`] and [`SCOPE_ATTRIBUTES`]; those of `scope` are not.
+    pub fn with(
+        resource_schema_url: &str,
+        resource_attributes: impl FnOnce(&mut Writer),
+        scope: &Scope<'_>,
+        scope_attributes: impl FnOnce(&mut Writer),
+    ) -> Self {
         Self {
-            resource: resource_fields(resource),
-            scope: scope_fields(scope),
+            resource: resource_fields(resource_schema_url, resource_attributes),
+            scope: scope_fields(scope, scope_attributes),
         }
     }
 
@@ -58,24 +81,27 @@ impl Envelope {
     }
 }
 
-fn resource_fields(attributes: &[(&str, Value<'_>)]) -> Box<[u8]> {
+fn attributes(out: &mut Writer, number: u32, attributes: &[(&str, Value<'_>)]) {
+    for (key, value) in attributes {
+        attribute(out, number, *key, *value);
+    }
+}
+
+fn resource_fields(schema_url: &str, attributes: impl FnOnce(&mut Writer)) -> Box<[u8]> {
     let mut out = Writer::default();
     let resource = out.open(ENTRY_RESOURCE, 256);
-    for (key, value) in attributes {
-        attribute(&mut out, RESOURCE_ATTRIBUTES, *key, *value);
-    }
+    attributes(&mut out);
     out.close(resource);
+    text(&mut out, SCHEMA_URL, schema_url.as_bytes());
     out.into_buffer().into()
 }
 
-fn scope_fields(scope: &Scope<'_>) -> Box<[u8]> {
+fn scope_fields(scope: &Scope<'_>, attributes: impl FnOnce(&mut Writer)) -> Box<[u8]> {
     let mut out = Writer::default();
     let open = out.open(SCOPE_ENTRY_SCOPE, 64);
     text(&mut out, NAME, scope.name.as_bytes());
     text(&mut out, VERSION, scope.version.as_bytes());
-    for (key, value) in scope.attributes {
-        attribute(&mut out, SCOPE_ATTRIBUTES, *key, *value);
-    }
+    attributes(&mut out);
     out.close(open);
     text(&mut out, SCHEMA_URL, scope.schema_url.as_bytes());
     out.into_buffer().into()

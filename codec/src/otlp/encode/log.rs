@@ -34,6 +34,13 @@ pub struct LogRecord<'a> {
 }
 
 impl LogRecord<'_> {
+    /// Writes a body that is put together by `content`, where [`LogRecord::body`] is none.
+    pub fn body_with(out: &mut Writer, content: impl FnOnce(&mut Writer)) {
+        let body = out.open(BODY, 64);
+        content(out);
+        out.close(body);
+    }
+
     pub fn write(&self, out: &mut Writer) {
         time(out, TIME, self.time);
         time(out, OBSERVED_TIME, self.observed_time);

@@ -2,6 +2,7 @@
 
 use super::attribute::{AttributeKey, Value, attribute};
 use super::{count, text, time};
+use crate::otlp::fields::{EVENT_ATTRIBUTES, LINK_ATTRIBUTES};
 use crate::writer::Writer;
 
 const TRACE_ID: u32 = 1;
@@ -22,12 +23,12 @@ const FLAGS: u32 = 16;
 
 const EVENT_TIME: u32 = 1;
 const EVENT_NAME: u32 = 2;
-const EVENT_ATTRIBUTES: u32 = 3;
+const EVENT_DROPPED_ATTRIBUTES: u32 = 4;
 
 const LINK_TRACE_ID: u32 = 1;
 const LINK_SPAN_ID: u32 = 2;
 const LINK_TRACE_STATE: u32 = 3;
-const LINK_ATTRIBUTES: u32 = 4;
+const LINK_DROPPED_ATTRIBUTES: u32 = 5;
 const LINK_FLAGS: u32 = 6;
 
 const STATUS_MESSAGE: u32 = 2;
@@ -118,20 +119,37 @@ impl SpanEnd<'_> {
     }
 }
 
-/// Something that happened at one moment of a span. `at`: nanoseconds since 1970.
-pub fn event<K: AttributeKey>(
-    out: &mut Writer,
-    at: u64,
-    name: &str,
-    attributes: &[(K, Value<'_>)],
-) {
-    let open = out.open(EVENTS, name.len() + 32 * attributes.len());
-    time(out, EVENT_TIME, at);
-    text(out, EVENT_NAME, name.as_bytes());
-    for (key, value) in attributes {
-        attribute(out, EVENT_ATTRIBUTES, key, *value);
+/// Something that happened at one moment of a span.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Event<'a> {
+    /// Nanoseconds since 1970.
+    pub at: u64,
+    pub name: &'a str,
+    pub dropped_attributes: u32,
+}
+
+impl Event<'_> {
+    pub fn write<K: AttributeKey>(&self, out: &mut Writer, attributes: &[(K, Value<'_>)]) {
+        self.write_with(out, attributes.len(), |out| {
+            for (key, value) in attributes {
+                attribute(out, EVENT_ATTRIBUTES, key, *value);
+            }
+        });
     }
-    out.close(open);
+
+    /// `attributes` writes as many fields with the number [`EVENT_ATTRIBUTES`].
+    pub fn write_with(&self, out: &mut Writer, count: usize, attributes: impl FnOnce(&mut Writer)) {
+        let open = out.open(EVENTS, self.name.len() + 32 * count);
+        time(out, EVENT_TIME, self.at);
+        text(out, EVENT_NAME, self.name.as_bytes());
+        attributes(out);
+        super::count(
+            out,
+            EVENT_DROPPED_ATTRIBUTES,
+            self.dropped_attributes.into(),
+        );
+        out.close(open);
+    }
 }
 
 /// Another span that this one has to do with.
@@ -141,17 +159,26 @@ pub struct Link<'a> {
     pub span_id: [u8; 8],
     pub trace_state: &'a str,
     pub flags: u32,
+    pub dropped_attributes: u32,
 }
 
 impl Link<'_> {
     pub fn write<K: AttributeKey>(&self, out: &mut Writer, attributes: &[(K, Value<'_>)]) {
-        let open = out.open(LINKS, self.trace_state.len() + 32 * attributes.len());
+        self.write_with(out, attributes.len(), |out| {
+            for (key, value) in attributes {
+                attribute(out, LINK_ATTRIBUTES, key, *value);
+            }
+        });
+    }
+
+    /// `attributes` writes as many fields with the number [`LINK_ATTRIBUTES`].
+    pub fn write_with(&self, out: &mut Writer, count: usize, attributes: impl FnOnce(&mut Writer)) {
+        let open = out.open(LINKS, self.trace_state.len() + 32 * (count + 1));
         out.bytes(LINK_TRACE_ID, &self.trace_id);
         out.bytes(LINK_SPAN_ID, &self.span_id);
         text(out, LINK_TRACE_STATE, self.trace_state.as_bytes());
-        for (key, value) in attributes {
-            attribute(out, LINK_ATTRIBUTES, key, *value);
-        }
+        attributes(out);
+        super::count(out, LINK_DROPPED_ATTRIBUTES, self.dropped_attributes.into());
         if self.flags != 0 {
             out.fixed32(LINK_FLAGS, self.flags);
         }
