@@ -6,6 +6,7 @@ mod flapping;
 mod hang;
 mod outage;
 mod overload;
+mod queueing;
 mod rates;
 mod retries;
 mod sizing;

@@ -49,10 +49,14 @@ pub struct Fate {
     pub fault: Option<Fault>,
 }
 
+/// Of a load with the same seed. Their numbers must not be the same ones: where the n-th pause
+/// between requests is as long as the n-th latency, a queue between the two hardly ever forms.
+const APART: u64 = 0x7369_6e6b_0000_0000;
+
 impl Behaviour {
     pub fn new(script: Script) -> Self {
         Self {
-            random: Random::new(script.seed),
+            random: Random::new(script.seed ^ APART),
             script,
             phase: 0,
             since: None,
