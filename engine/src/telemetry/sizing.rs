@@ -33,9 +33,10 @@ impl Snapshot {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "{} {} shard {shard}: {what} = {value} {unit}, changed {changes} times\n  {why}",
+                "{} {} shard {shard}: {what} = {} {unit}, changed {changes} times\n  {why}",
                 labels.exporter,
                 labels.signal.name(),
+                short(*value),
             );
         }
         if text.is_empty() {
@@ -74,5 +75,13 @@ impl Snapshot {
                 family.sample(labels, field(size));
             }
         }
+    }
+}
+
+/// Whole where it is, else to the tenth of a millisecond.
+fn short(value: f64) -> String {
+    match value.fract() == 0.0 {
+        true => value.to_string(),
+        false => format!("{value:.4}"),
     }
 }

@@ -96,7 +96,8 @@ struct Trial {
     looks: u32,
 }
 
-/// Looks after which a trial of growth is judged: by then most of what counts is of after it.
+/// Looks after which a trial of growth is judged, if it did not succeed before: by then most of what
+/// counts is of after it.
 const TRIAL_LOOKS: u32 = 6;
 
 impl Auto {
@@ -136,11 +137,11 @@ impl Auto {
         };
         if let Some(trial) = &mut self.trial {
             trial.looks += 1;
-            if trial.looks < TRIAL_LOOKS {
-                return false;
-            }
             let slower = seen.workload.rtt_seconds > 1.5 * trial.service_seconds;
             let no_more = seen.items_out_per_second < 1.1 * trial.items_out_per_second;
+            if no_more && trial.looks < TRIAL_LOOKS {
+                return false;
+            }
             let before = trial.consumers;
             let was = trial.service_seconds;
             self.trial = None;
@@ -220,7 +221,7 @@ impl Sized {
     fn new(bounds: Bounds) -> Self {
         Self {
             value: bounds.start,
-            why: "as it starts: too few batches have been answered to decide".to_owned(),
+            why: "as it starts: nothing has asked for another for long enough".to_owned(),
             changes: 0,
             bounds,
             streak: 0,

@@ -73,6 +73,23 @@ fn consumers_follow_the_load_and_rest() {
 }
 
 #[test]
+fn growth_that_lets_more_through_goes_on_at_once() {
+    let (mut auto, mut now) = (auto(), Instant(0));
+    for _ in 0..40 {
+        now = now + Duration::from_secs(1);
+        let carried = (consumers(&auto) / 0.08).min(500.0);
+        let behind = Seen {
+            items_out_per_second: carried * 100.0,
+            ..seen(500.0, 0.08)
+        };
+        if auto.is_due(now) {
+            auto.look(&behind, now);
+        }
+    }
+    assert!(consumers(&auto) >= 50.0, "{auto:?}");
+}
+
+#[test]
 fn growth_that_only_slows_the_destination_is_taken_back() {
     let (mut auto, mut now) = (auto(), Instant(0));
     // It carries 100 batches a second, however many are under way: the rest is queueing there.
@@ -126,7 +143,7 @@ fn the_flush_timeout_leaves_room_for_the_round_trip() {
 fn of_too_little_nothing_is_decided() {
     let (mut auto, mut now) = (auto(), Instant(0));
     assert_eq!(watch(&mut auto, &mut now, 600, &seen(0.5, 0.08)), 0);
-    assert!(auto.queue.expect("sized").why.contains("too few"));
+    assert!(auto.queue.expect("sized").why.contains("as it starts"));
 }
 
 proptest! {
