@@ -32,6 +32,10 @@ bench *args:
 stages:
     STAGES_RECORD={{justfile_directory()}}/bench/record/stages.md cargo bench -p tailrace-bench --bench stages
 
+# What telemetry costs a service, into the record.
+embed:
+    EMBED_RECORD={{justfile_directory()}}/bench/record/embed.md cargo bench -p tailrace-bench --bench embed
+
 # The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
 # and `just measure --record bench/record` for all of them.
 measure *args:

@@ -77,4 +77,6 @@ mod tests;
 pub use doorway::{FlushError, FlushReport};
 pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use service::{EmbedError, Embedded};
-pub use settings::{Protocol, Settings, SettingsError, TemporalityPreference};
+pub use settings::{
+    Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
+};

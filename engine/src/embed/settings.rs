@@ -3,6 +3,8 @@
 //! Source: <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/> and
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
+mod environment;
+
 use super::recorder::RecorderLimits;
 use crate::config::{Config, Environment, Faults, Inputs, load};
 use crate::runtime::Requested;
@@ -23,12 +25,17 @@ pub struct Settings {
     pub endpoint: String,
     pub protocol: Protocol,
     pub headers: Vec<(String, String)>,
+    pub compression: Compression,
     /// For one try of one batch.
     pub timeout: Duration,
     /// How long items wait for others to be sent with.
     pub schedule_delay: Duration,
     /// Items of one batch.
     pub batch_items: u64,
+    /// What is said otherwise of one signal.
+    pub traces: SignalSettings,
+    pub metrics: SignalSettings,
+    pub logs: SignalSettings,
     pub recorder: RecorderLimits,
     /// What the engine may hold beside the recorders (MiB).
     pub memory_mib: u64,
@@ -53,12 +60,32 @@ pub enum Protocol {
     HttpProtobuf,
 }
 
+/// How messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+}
+
+/// What is said of one signal alone; what is not is as for all.
+#[derive(Debug, Clone, Default)]
+pub struct SignalSettings {
+    /// Over HTTP the whole URL: nothing is put behind it.
+    pub endpoint: Option<String>,
+    pub protocol: Option<Protocol>,
+    pub headers: Option<Vec<(String, String)>>,
+    pub compression: Option<Compression>,
+    pub timeout: Option<Duration>,
+    pub schedule_delay: Option<Duration>,
+    pub batch_items: Option<u64>,
+}
+
 /// What is wrong with the settings.
 #[derive(Debug)]
 pub enum SettingsError {
     /// An environment variable's value cannot be read.
     Variable {
-        name: &'static str,
+        name: String,
         value: String,
         allowed: &'static str,
     },
@@ -89,9 +116,17 @@ impl Default for Settings {
             endpoint: "http://localhost:4318".to_owned(),
             protocol: Protocol::HttpProtobuf,
             headers: Vec::new(),
+            compression: Compression::None,
             timeout: Duration::from_secs(10),
             schedule_delay: Duration::from_secs(5),
             batch_items: 512,
+            traces: SignalSettings::default(),
+            metrics: SignalSettings::default(),
+            // The specification gives log records a second, and spans five.
+            logs: SignalSettings {
+                schedule_delay: Some(Duration::from_secs(1)),
+                ..SignalSettings::default()
+            },
             recorder: RecorderLimits::default(),
             memory_mib: 64,
             runtime: Requested::default(),
@@ -101,69 +136,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The defaults, changed by the environment of the process.
-    pub fn from_environment() -> Result<Self, SettingsError> {
-        Self::from_variables(|name| std::env::var(name).ok())
-    }
-
-    /// The defaults, changed by `variable`. An empty value is as good as none.
-    pub fn from_variables(
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SettingsError> {
-        let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let mut settings = Self::default();
-        if let Some(protocol) = set(PROTOCOL) {
-            settings.protocol = match protocol.trim() {
-                "grpc" => Protocol::Grpc,
-                "http/protobuf" => Protocol::HttpProtobuf,
-                _ => return Err(wrong(PROTOCOL, protocol, "grpc or http/protobuf")),
-            };
-        }
-        if settings.protocol == Protocol::Grpc {
-            settings.endpoint = "http://localhost:4317".to_owned();
-        }
-        if let Some(endpoint) = set("OTEL_EXPORTER_OTLP_ENDPOINT") {
-            settings.endpoint = endpoint;
-        }
-        for (name, pairs) in [
-            (HEADERS, &mut settings.headers),
-            (RESOURCE, &mut settings.resource),
-        ] {
-            if let Some(list) = set(name) {
-                *pairs = self::pairs(&list).ok_or_else(|| wrong(name, list, "key=value,..."))?;
-            }
-        }
-        let named = |(key, _): &(String, String)| key == "service.name";
-        if let Some(at) = settings.resource.iter().position(named) {
-            settings.service_name = settings.resource.remove(at).1;
-        }
-        if let Some(name) = set("OTEL_SERVICE_NAME") {
-            settings.service_name = name;
-        }
-        for (name, target) in [
-            (TIMEOUT, &mut settings.timeout),
-            (DELAY, &mut settings.schedule_delay),
-        ] {
-            if let Some(value) = set(name) {
-                let millis = value.trim().parse().map(Duration::from_millis);
-                *target = millis.map_err(|_| wrong(name, value, "milliseconds"))?;
-            }
-        }
-        if let Some(value) = set(TEMPORALITY) {
-            settings.temporality = match value.trim().to_ascii_lowercase().as_str() {
-                "cumulative" => TemporalityPreference::Cumulative,
-                "delta" => TemporalityPreference::Delta,
-                "lowmemory" => TemporalityPreference::LowMemory,
-                _ => return Err(wrong(TEMPORALITY, value, "cumulative, delta or lowmemory")),
-            };
-        }
-        if let Some(value) = set(BATCH) {
-            let items = value.trim().parse().ok().filter(|items| *items > 0);
-            settings.batch_items = items.ok_or_else(|| wrong(BATCH, value, "a number above 0"))?;
-        }
-        Ok(settings)
-    }
-
     /// The attributes of the resource.
     pub(super) fn resource(&self) -> Vec<(String, String)> {
         let name = ("service.name".to_owned(), self.service_name.clone());
@@ -183,87 +155,75 @@ impl Settings {
     }
 
     fn document(&self) -> Value {
-        let headers = self.headers.iter();
+        let signals = [
+            ("traces", &self.traces),
+            ("metrics", &self.metrics),
+            ("logs", &self.logs),
+        ];
+        let mut exporters = serde_json::Map::new();
+        let mut pipelines = serde_json::Map::new();
+        for (signal, own) in signals {
+            let kind = match own.protocol.unwrap_or(self.protocol) {
+                Protocol::Grpc => "otlp_grpc",
+                Protocol::HttpProtobuf => "otlp_http",
+            };
+            let id = format!("{kind}/{signal}");
+            exporters.insert(id.clone(), self.exporter(signal, own));
+            pipelines.insert(
+                signal.to_owned(),
+                json!({"receivers": ["otlp"], "exporters": [id]}),
+            );
+        }
+        json!({
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "localhost:0"}}}},
+            "exporters": exporters,
+            "service": {
+                "pipelines": pipelines,
+                "telemetry": {"metrics": {"level": "none"}},
+                "tailrace": {"shards": 1, "memory_limit_mib": self.memory_mib},
+            },
+        })
+    }
+
+    fn exporter(&self, signal: &str, own: &SignalSettings) -> Value {
+        let headers = own.headers.as_ref().unwrap_or(&self.headers).iter();
         let headers = headers.map(|(name, value)| (name.clone(), json!(value)));
-        let exporter = json!({
-            "endpoint": self.endpoint,
-            "compression": "none",
-            "timeout": format!("{}ms", self.timeout.as_millis()),
+        let timeout = own.timeout.unwrap_or(self.timeout);
+        let delay = own.schedule_delay.unwrap_or(self.schedule_delay);
+        let batch_items = own.batch_items.unwrap_or(self.batch_items);
+        let mut exporter = json!({
+            "compression": match own.compression.unwrap_or(self.compression) {
+                Compression::None => "none",
+                Compression::Gzip => "gzip",
+            },
+            "timeout": format!("{}ms", timeout.as_millis()),
             "headers": headers.collect::<serde_json::Map<_, _>>(),
             "sending_queue": {
                 "wait_for_result": true,
                 "sizer": "items",
                 "queue_size": QUEUE_ITEMS,
                 "batch": {
-                    "flush_timeout": format!("{}ms", self.schedule_delay.as_millis().max(1)),
-                    "min_size": self.batch_items,
-                    "max_size": self.batch_items,
+                    "flush_timeout": format!("{}ms", delay.as_millis().max(1)),
+                    "min_size": batch_items,
+                    "max_size": batch_items,
                 },
             },
         });
-        let kind = match self.protocol {
-            Protocol::Grpc => "otlp_grpc",
-            Protocol::HttpProtobuf => "otlp_http",
+        let is_http = own.protocol.unwrap_or(self.protocol) == Protocol::HttpProtobuf;
+        let (key, endpoint) = match &own.endpoint {
+            Some(whole) if is_http => (format!("{signal}_endpoint"), whole),
+            own => (
+                "endpoint".to_owned(),
+                own.as_ref().unwrap_or(&self.endpoint),
+            ),
         };
-        let pipeline = json!({"receivers": ["otlp"], "exporters": [kind]});
-        json!({
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "localhost:0"}}}},
-            "exporters": {kind: exporter},
-            "service": {
-                "pipelines": {"traces": pipeline, "metrics": pipeline, "logs": pipeline},
-                "telemetry": {"metrics": {"level": "none"}},
-                "tailrace": {"shards": 1, "memory_limit_mib": self.memory_mib},
-            },
-        })
+        exporter[key] = json!(endpoint);
+        exporter
     }
 }
 
 /// Items that wait in the engine for each signal; those beyond wait in their recorders.
 const QUEUE_ITEMS: u64 = 1 << 16;
-
-const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
-const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
-const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
-const DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
-const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
-const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-
-const fn wrong(name: &'static str, value: String, allowed: &'static str) -> SettingsError {
-    SettingsError::Variable {
-        name,
-        value,
-        allowed,
-    }
-}
-
-/// `a=1,b=2`, percent-encoded as W3C baggage is.
-fn pairs(list: &str) -> Option<Vec<(String, String)>> {
-    let entries = list.split(',').filter(|entry| !entry.trim().is_empty());
-    entries
-        .map(|entry| {
-            let (key, value) = entry.split_once('=')?;
-            Some((decoded(key.trim())?, decoded(value.trim())?))
-        })
-        .collect()
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, tail) = tail.split_at_checked(2)?;
-        let digits = std::str::from_utf8(digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
-}
 
 /// The configuration is complete: nothing is fetched for it.
 struct Nowhere;
@@ -292,20 +252,23 @@ mod tests {
     #[test]
     fn the_environment_says_where_and_who() {
         let settings = from(&[
-            (PROTOCOL, "grpc"),
-            (HEADERS, "api-key=a%20b, x=$1"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b, x=$1"),
             (
-                RESOURCE,
+                "OTEL_RESOURCE_ATTRIBUTES",
                 "service.name=cart,deployment.environment.name=prod",
             ),
-            (DELAY, "200"),
-            (TIMEOUT, " "),
-            (TEMPORALITY, "Delta"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", " "),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
         ])
         .expect("valid");
         assert_eq!(settings.endpoint, "http://localhost:4317");
         assert_eq!(settings.headers[0], ("api-key".into(), "a b".into()));
-        assert_eq!(settings.schedule_delay, Duration::from_millis(200));
+        assert_eq!(
+            settings.traces.schedule_delay,
+            Some(Duration::from_millis(200))
+        );
         assert_eq!(settings.timeout, Duration::from_secs(10));
         assert_eq!(settings.temporality, TemporalityPreference::Delta);
         let resource = settings.resource();
@@ -317,6 +280,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_one_signal_is_that_signal_s() {
+        let settings = from(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4318"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://own:1/mine"),
+            ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "700"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "x=1"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+            ("OTEL_BLRP_SCHEDULE_DELAY", "300"),
+            ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "7"),
+        ]);
+        let document = settings.expect("valid").document();
+        let exporters = &document["exporters"];
+        let traces = &exporters["otlp_http/traces"];
+        assert_eq!(traces["traces_endpoint"], "http://own:1/mine");
+        assert_eq!(traces["sending_queue"]["batch"]["flush_timeout"], "200ms");
+        assert_eq!(traces["compression"], "gzip");
+        let metrics = &exporters["otlp_http/metrics"];
+        assert_eq!(metrics["endpoint"], "http://all:4318");
+        assert_eq!(
+            (&metrics["compression"], &metrics["headers"]["x"]),
+            (&json!("none"), &json!("1"))
+        );
+        assert_eq!(metrics["sending_queue"]["batch"]["flush_timeout"], "5000ms");
+        let logs = &exporters["otlp_grpc/logs"];
+        assert_eq!(
+            (&logs["endpoint"], &logs["timeout"]),
+            (&json!("http://all:4318"), &json!("700ms"))
+        );
+        assert_eq!(logs["sending_queue"]["batch"]["flush_timeout"], "300ms");
+        assert_eq!(logs["sending_queue"]["batch"]["max_size"], 7);
+    }
+
+    #[test]
+    fn another_protocol_has_another_port_unless_one_is_said() {
+        let settings = from(&[("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc")]).expect("valid");
+        assert_eq!(settings.endpoint, "http://localhost:4318");
+        let own = settings.logs.endpoint.as_deref();
+        assert_eq!(own, Some("http://localhost:4317"));
+        settings.config().expect("valid");
+    }
+
+    #[test]
     fn the_defaults_are_valid() {
         let config = Settings::default().config().expect("valid");
         assert_eq!((config.listeners.len(), config.lanes.len()), (1, 3));
@@ -325,12 +333,15 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         for (name, value) in [
-            (PROTOCOL, "http/json"),
-            (RESOURCE, "novalue"),
-            (HEADERS, "a=%zz"),
-            (DELAY, "-1"),
-            (BATCH, "0"),
-            (TEMPORALITY, "sometimes"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "novalue"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=%zz"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "-1"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+            (
+                "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+                "sometimes",
+            ),
         ] {
             let error = from(&[(name, value)]).expect_err(value);
             assert!(error.to_string().contains(name), "{error}");

@@ -1,0 +1,113 @@
+//! What telemetry costs the thread that makes it, and the process: tailrace's recorder, tailrace
+//! behind OpenTelemetry's SDK, and the SDK with its own batch processor and exporter.
+//!
+//! `just embed` runs it and writes the record. A span has eight attributes. Spans come in bursts, at
+//! a rate that every variant carries without dropping any; the backend is a process of its own.
+
+mod backend;
+mod counting;
+mod record;
+mod variants;
+
+use backend::Backend;
+use counting::{Counting, allocations, thread_nanos};
+use record::{Page, Row};
+use std::time::{Duration, Instant};
+use tailrace_engine::runtime::process_cpu_time;
+use variants::{Variant, all};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Spans of one burst, and how often one comes: 100 thousand spans a second.
+const BURST: u64 = 400;
+const PERIOD: Duration = Duration::from_millis(4);
+
+const SPANS: u64 = 200_000;
+const ROUNDS: usize = 5;
+
+fn main() {
+    if std::env::args().any(|argument| argument == backend::FLAG) {
+        return backend::serve();
+    }
+    let mut page = Page::begin();
+    for variant in all() {
+        let mut runs: Vec<Run> = (0..ROUNDS).map(|_| run(variant)).collect();
+        runs.sort_by(|a, b| a.thread_ns.total_cmp(&b.thread_ns));
+        let middle = runs[ROUNDS / 2];
+        let mut process: Vec<f64> = runs.iter().map(|run| run.process_ns).collect();
+        process.sort_by(f64::total_cmp);
+        page.add(Row {
+            name: variant.name,
+            thread_ns: middle.thread_ns,
+            process_ns: variant.exports.then_some(process[ROUNDS / 2]),
+            allocations: middle.allocations,
+            p999_ns: middle.p999_ns,
+        });
+    }
+    page.end();
+}
+
+/// Nanoseconds and allocations of one span.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    thread_ns: f64,
+    process_ns: f64,
+    allocations: f64,
+    /// Of single spans, by wall time, the clock's own cost taken off.
+    p999_ns: f64,
+}
+
+fn run(variant: Variant) -> Run {
+    let backend = Backend::start();
+    let mut maker = (variant.start)(&backend);
+    // Connections, chunks and sizes that are found once.
+    (0..BURST).for_each(|_| maker.span());
+    let process = process_cpu_time(std::process::id()).expect("this process runs");
+    let (mut thread, mut allocated, mut slowest) = (0, 0, Vec::new());
+    let begin = Instant::now();
+    for burst in 0..SPANS / BURST {
+        let (nanos, calls) = (thread_nanos(), allocations());
+        (0..BURST).for_each(|_| maker.span());
+        thread += thread_nanos() - nanos;
+        allocated += allocations() - calls;
+        let due = PERIOD * (burst as u32 + 1);
+        std::thread::sleep(due.saturating_sub(begin.elapsed()));
+    }
+    maker.flush();
+    let process = process_cpu_time(std::process::id()).expect("this process runs") - process;
+    for _ in 0..SPANS / BURST {
+        for _ in 0..BURST / 4 {
+            let begin = Instant::now();
+            maker.span();
+            slowest.push(begin.elapsed());
+        }
+        std::thread::sleep(PERIOD / 4);
+    }
+    maker.flush();
+    drop(maker);
+    let expected = BURST + SPANS + SPANS / BURST * (BURST / 4);
+    let arrived = backend.end();
+    if variant.exports {
+        assert_eq!(arrived, expected, "{}: spans were lost", variant.name);
+    }
+    let of_each = |sum: f64| sum / SPANS as f64;
+    Run {
+        thread_ns: of_each(thread as f64),
+        process_ns: of_each(process.as_nanos() as f64),
+        allocations: of_each(allocated as f64),
+        p999_ns: p999(&mut slowest) - clock_ns(),
+    }
+}
+
+fn p999(times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    times[times.len() * 999 / 1000].as_nanos() as f64
+}
+
+/// What two looks at the clock take.
+fn clock_ns() -> f64 {
+    let mut times: Vec<_> = (0..1001).map(|_| Instant::now().elapsed()).collect();
+    times.sort_unstable();
+    times[500].as_nanos() as f64
+}
