@@ -13,7 +13,7 @@ use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Key, Scope, SpanEnd, SpanKind, SpanStart, Value, attribute};
 use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
 use tailrace_engine::embed::sdk::SpanProcessor;
-use tailrace_engine::embed::{Embedded, Protocol, Recorder, Settings};
+use tailrace_engine::embed::{Embedded, Protocol, Recorder, RecorderLimits, Settings};
 
 /// Makes spans on this thread.
 pub trait Maker {
@@ -80,6 +80,12 @@ fn engine(backend: &Backend) -> Embedded {
         endpoint: backend.url.clone(),
         protocol: Protocol::Grpc,
         schedule_delay: DELAY,
+        // As large as the queue of the SDK's processor, so that nothing is dropped while others
+        // have the processor.
+        recorder: RecorderLimits {
+            chunks_max: 384,
+            ..RecorderLimits::default()
+        },
         ..Settings::default()
     };
     Embedded::start(&settings).expect("it starts")
