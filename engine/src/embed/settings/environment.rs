@@ -80,8 +80,10 @@ fn exporter(
         let name = format!("OTEL_EXPORTER_OTLP_{prefix}{key}");
         set(&name).map(|value| (name, value))
     };
-    let mut read = SignalSettings::default();
-    read.endpoint = get("ENDPOINT").map(|(_, endpoint)| endpoint);
+    let mut read = SignalSettings {
+        endpoint: get("ENDPOINT").map(|(_, endpoint)| endpoint),
+        ..SignalSettings::default()
+    };
     if let Some((name, value)) = get("PROTOCOL") {
         read.protocol = Some(match value.trim() {
             "grpc" => Protocol::Grpc,
