@@ -37,7 +37,6 @@ fn main() -> ExitCode {
     encode::stages(&mut bench);
     json::stages(&mut bench);
     compress::stages(&mut bench);
-    encode::stages(&mut bench);
     workload::stages(&mut bench);
     ring::stages(&mut bench);
     lane::stages(&mut bench);
