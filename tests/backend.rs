@@ -16,7 +16,9 @@ pub use script::{Answer, Script};
 use crate::wait;
 use ledger::Ledger;
 use script::Judge;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +31,8 @@ pub struct Backend {
     address: SocketAddr,
     shared: Arc<Shared>,
     running: Option<Running>,
+    /// While it is killed: its port, bound and not listened on, so that nobody else gets it.
+    parked: Option<Socket>,
 }
 
 /// What outlives a kill.
@@ -56,6 +60,7 @@ impl Backend {
             address,
             shared,
             running,
+            parked: None,
         }
     }
 
@@ -90,12 +95,16 @@ impl Backend {
             // The receiver is gone only when the thread has ended by itself.
             let _ = running.stop.send(());
             running.thread.join().expect("the backend did not panic");
+            self.parked = Some(wait::until("the port to be free", || {
+                park(self.address).ok()
+            }));
         }
     }
 
     /// Listens again where it was killed.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "restarted without a kill before");
+        self.parked = None;
         let address = self.address;
         let listener = wait::until("the port to be free again", || {
             TcpListener::bind(address).ok()
@@ -148,6 +157,15 @@ impl Drop for Backend {
             let _ = running.thread.join();
         }
     }
+}
+
+/// Binds a port that nobody listens on: who connects is refused.
+fn park(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of before may linger.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 fn serve(listener: TcpListener, shared: Arc<Shared>) -> Running {
