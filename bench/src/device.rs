@@ -1,10 +1,11 @@
 //! `tailrace run` under test.
 
 use crate::cpu;
+use crate::page::{PageUrl, Sample};
 use crate::process::{Directory, Process};
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -97,13 +98,11 @@ impl Device {
 
     /// The sum of a metric's samples over all their labels; 0 where there is none.
     pub fn metric(&self, name: &str) -> io::Result<f64> {
-        let page = self.page()?;
-        let samples = page.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let same = series.split('{').next() == Some(name);
-            same.then(|| value.parse::<f64>().ok()).flatten()
-        });
-        Ok(samples.sum())
+        let address = self.metrics.ok_or(io::ErrorKind::NotFound)?;
+        let page = PageUrl::of(address).fetch()?;
+        let samples = page.lines().filter_map(Sample::parse);
+        let values = samples.filter(|sample| sample.name == name);
+        Ok(values.map(|sample| sample.value).sum())
     }
 
     fn wait_ready(&mut self, ready: &Path) -> io::Result<Address> {
@@ -123,14 +122,5 @@ impl Device {
             }
             thread::sleep(Duration::from_millis(5));
         }
-    }
-
-    fn page(&self) -> io::Result<String> {
-        let address = self.metrics.ok_or(io::ErrorKind::NotFound)?;
-        let mut socket = TcpStream::connect(address)?;
-        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: device\r\nconnection: close\r\n\r\n")?;
-        let mut page = String::new();
-        socket.read_to_string(&mut page)?;
-        Ok(page)
     }
 }

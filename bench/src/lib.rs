@@ -11,6 +11,7 @@ pub mod device;
 pub mod ids;
 pub mod ledger;
 pub mod load;
+pub mod page;
 pub mod paired;
 pub mod process;
 pub mod random;

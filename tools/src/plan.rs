@@ -2,7 +2,6 @@
 
 mod chart;
 mod configuration;
-mod page;
 mod quantity;
 mod running;
 mod table;
@@ -10,12 +9,12 @@ mod table;
 use crate::exit::Failure;
 use crate::inspect::say;
 use crate::instrument::duration;
-use page::PageUrl;
 use quantity::{bytes, coefficient, items_per_second, share};
 use running::Running;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
+use tailrace_bench::page::PageUrl;
 use tailrace_engine::flow::sizing::{Capacity, Decision, Sizing, Targets, Workload};
 
 #[derive(Debug, clap::Args)]
@@ -127,7 +126,10 @@ impl PlanArgs {
             return Ok(None);
         };
         let (exporter, signal) = (self.exporter.as_deref(), self.signal.as_deref());
-        Running::choose(&url.fetch()?, exporter, signal).map(Some)
+        let page = url
+            .fetch()
+            .map_err(|error| Failure::unavailable(format!("--from-metrics: {url}: {error}")))?;
+        Running::choose(&page, exporter, signal).map(Some)
     }
 
     /// What the flags say, then what runs, then what is usual.

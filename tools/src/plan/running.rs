@@ -1,8 +1,8 @@
 //! An engine that runs, as its page of metrics has it: one exporter as a queue.
 
-use super::page::Sample;
 use crate::exit::Failure;
 use std::collections::BTreeMap;
+use tailrace_bench::page::Sample;
 use tailrace_engine::flow::sizing::{Observed, Workload};
 
 /// What an exporter's own gauges say, in the units of the page.

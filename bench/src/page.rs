@@ -2,9 +2,9 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
-use crate::exit::Failure;
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// How long each step of the fetch may take.
@@ -46,20 +46,24 @@ impl PageUrl {
         })
     }
 
+    /// Where a process of ours has its metrics.
+    pub fn of(address: SocketAddr) -> Self {
+        Self {
+            authority: address.to_string(),
+            path: "/metrics".to_owned(),
+        }
+    }
+
     /// Errors: nobody answers, or with anything but 200.
-    pub fn fetch(&self) -> Result<String, Failure> {
-        let say = |error: &dyn std::fmt::Display| {
-            let Self { authority, path } = self;
-            Failure::unavailable(format!("--from-metrics: http://{authority}{path}: {error}"))
-        };
-        let answer = self.exchange().map_err(|error| say(&error))?;
+    pub fn fetch(&self) -> io::Result<String> {
+        let answer = self.exchange()?;
         let (head, body) = answer
             .split_once("\r\n\r\n")
-            .ok_or_else(|| say(&"not an HTTP answer"))?;
+            .ok_or_else(|| io::Error::other("not an HTTP answer"))?;
         let status = head.lines().next().unwrap_or_default();
         match status.split(' ').nth(1) {
             Some("200") => Ok(body.to_owned()),
-            _ => Err(say(&status)),
+            _ => Err(io::Error::other(status.to_owned())),
         }
     }
 
@@ -84,6 +88,12 @@ impl PageUrl {
             return Ok(answer);
         }
         Err(failed)
+    }
+}
+
+impl fmt::Display for PageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.path)
     }
 }
 
