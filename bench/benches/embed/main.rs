@@ -5,15 +5,16 @@
 //! a rate that every variant carries without dropping any; the backend is a process of its own.
 
 mod backend;
+#[path = "../stages/counting.rs"]
 mod counting;
 mod record;
 mod variants;
 
 use backend::Backend;
-use counting::{Counting, allocations, thread_nanos};
+use counting::{Allocations, Counting};
 use record::{Page, Row};
 use std::time::{Duration, Instant};
-use tailrace_engine::runtime::process_cpu_time;
+use tailrace_engine::runtime::{process_cpu_time, thread_cpu_time};
 use variants::{Variant, all};
 
 #[global_allocator]
@@ -42,6 +43,7 @@ fn main() {
             thread_ns: middle.thread_ns,
             process_ns: variant.exports.then_some(process[ROUNDS / 2]),
             allocations: middle.allocations,
+            allocated_bytes: middle.allocated_bytes,
             p999_ns: middle.p999_ns,
         });
     }
@@ -54,6 +56,7 @@ struct Run {
     thread_ns: f64,
     process_ns: f64,
     allocations: f64,
+    allocated_bytes: f64,
     /// Of single spans, by wall time, the clock's own cost taken off.
     p999_ns: f64,
 }
@@ -64,13 +67,15 @@ fn run(variant: Variant) -> Run {
     // Connections, chunks and sizes that are found once.
     (0..BURST).for_each(|_| maker.span());
     let process = process_cpu_time(std::process::id()).expect("this process runs");
-    let (mut thread, mut allocated, mut slowest) = (0, 0, Vec::new());
+    let (mut thread, mut allocated) = (Duration::ZERO, Allocations::default());
+    let mut slowest = Vec::new();
     let begin = Instant::now();
     for burst in 0..SPANS / BURST {
-        let (nanos, calls) = (thread_nanos(), allocations());
-        (0..BURST).for_each(|_| maker.span());
-        thread += thread_nanos() - nanos;
-        allocated += allocations() - calls;
+        let before = thread_cpu_time();
+        let (allocations, ()) = Allocations::of(|| (0..BURST).for_each(|_| maker.span()));
+        thread += thread_cpu_time() - before;
+        allocated.calls += allocations.calls;
+        allocated.bytes += allocations.bytes;
         let due = PERIOD * (burst as u32 + 1);
         std::thread::sleep(due.saturating_sub(begin.elapsed()));
     }
@@ -93,9 +98,10 @@ fn run(variant: Variant) -> Run {
     }
     let of_each = |sum: f64| sum / SPANS as f64;
     Run {
-        thread_ns: of_each(thread as f64),
+        thread_ns: of_each(thread.as_nanos() as f64),
         process_ns: of_each(process.as_nanos() as f64),
-        allocations: of_each(allocated as f64),
+        allocations: of_each(allocated.calls as f64),
+        allocated_bytes: of_each(allocated.bytes as f64),
         p999_ns: p999(&mut slowest) - clock_ns(),
     }
 }

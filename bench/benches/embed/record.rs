@@ -13,6 +13,7 @@ pub struct Row {
     /// `None` where nothing is exported.
     pub process_ns: Option<f64>,
     pub allocations: f64,
+    pub allocated_bytes: f64,
     pub p999_ns: f64,
 }
 
@@ -52,7 +53,7 @@ impl Page {
              median of {ROUNDS} rounds. The first figure is processor time of the thread that makes \
              the spans, the second of the whole process, export included, the last the wall time that one \
              span in a thousand exceeds.\n\n| | thread, ns a span | process, ns a span | allocations on \
-             the thread | p99.9, ns |\n| --- | --- | --- | --- | --- |\n",
+             the thread | allocated bytes | p99.9, ns |\n| --- | --- | --- | --- | --- | --- |\n",
             self.conditions,
             SPANS / 1000,
         );
@@ -63,8 +64,8 @@ impl Page {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {process} | {:.2} | {:.0} |",
-                row.name, row.thread_ns, row.allocations, row.p999_ns
+                "| {} | {:.0} | {process} | {:.2} | {:.0} | {:.0} |",
+                row.name, row.thread_ns, row.allocations, row.allocated_bytes, row.p999_ns
             );
         }
         text

@@ -1,16 +1,17 @@
-//! The allocator of the forwarder, counting what is asked of it.
+//! The allocator of the forwarder, counting what each thread asks of it.
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::cell::Cell;
 
 /// mimalloc, as in the binary.
 pub struct Counting;
 
-static CALLS: AtomicU64 = AtomicU64::new(0);
-static BYTES: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    static SO_FAR: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0 }) };
+}
 
-/// What one call of something allocated. Growing in place counts as an allocation of the new size.
+/// What a thread allocated. Growing in place counts as an allocation of the new size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allocations {
     pub calls: u64,
@@ -18,19 +19,11 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// All threads' since the start.
-    fn so_far() -> Self {
-        Self {
-            calls: CALLS.load(Relaxed),
-            bytes: BYTES.load(Relaxed),
-        }
-    }
-
-    /// Those of `run`, and what it returned.
+    /// Those of `run` on this thread, and what it returned.
     pub fn of<O>(run: impl FnOnce() -> O) -> (Self, O) {
-        let before = Self::so_far();
+        let before = SO_FAR.get();
         let output = run();
-        let after = Self::so_far();
+        let after = SO_FAR.get();
         let allocations = Self {
             calls: after.calls - before.calls,
             bytes: after.bytes - before.bytes,
@@ -40,8 +33,14 @@ impl Allocations {
 }
 
 fn count(bytes: usize) {
-    CALLS.fetch_add(1, Relaxed);
-    BYTES.fetch_add(bytes as u64, Relaxed);
+    // A thread that ends allocates after its locals are gone.
+    let _ = SO_FAR.try_with(|so_far| {
+        let Allocations { calls, bytes: sum } = so_far.get();
+        so_far.set(Allocations {
+            calls: calls + 1,
+            bytes: sum + bytes as u64,
+        });
+    });
 }
 
 // SAFETY: every call goes to mimalloc unchanged, which upholds the contract; counting touches no
