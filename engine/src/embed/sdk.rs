@@ -14,7 +14,8 @@
 //! exporter stands behind a processor of the SDK and answers with the backend's verdict.
 //!
 //! **Recorders.** One for each thread and scope, made when it is first needed and gone with its
-//! thread. What finds no room is dropped and counted, and [`Embedded::flush`] says how much.
+//! thread. What finds no room is dropped and counted, and
+//! [`Embedded::flush`] says how much.
 //!
 //! **Resource.** That of the provider; what the engine's settings say of the resource is for
 //! direct recorders.
@@ -76,13 +77,6 @@ fn flush(engine: &Embedded, timeout: Duration) -> OTelSdkResult {
             Err(OTelSdkError::InternalFailure(error.to_string()))
         }
     }
-}
-
-/// What an exporter answers where its batch found no room.
-fn no_room(items: usize) -> OTelSdkError {
-    OTelSdkError::InternalFailure(format!(
-        "{items} items were dropped: their recorder is full, or they are larger than its chunks"
-    ))
 }
 
 /// Nanoseconds since 1970; 0 before.

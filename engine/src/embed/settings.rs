@@ -142,7 +142,8 @@ impl Settings {
         std::iter::once(name).chain(self.resource.clone()).collect()
     }
 
-    /// The configuration of the engine: one listener, which is never bound, and one exporter.
+    /// The configuration of the engine: one listener, which is never bound, and an exporter for
+    /// each signal.
     pub(super) fn config(&self) -> Result<Config, SettingsError> {
         // JSON is YAML; `$` begins an expansion there.
         let text = self.document().to_string().replace('$', "$$");

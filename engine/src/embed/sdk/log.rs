@@ -1,8 +1,7 @@
 //! Log records.
 
 use super::recorders::{Origin, ScopeOf};
-use super::{FLUSH_TIMEOUT, flush, nanos, no_room, value};
-use crate::embed::recorder::Recorder;
+use super::{FLUSH_TIMEOUT, nanos, value};
 use crate::embed::service::Embedded;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
@@ -22,8 +21,7 @@ pub struct LogProcessor(Origin);
 
 impl LogProcessor {
     pub fn new(engine: &Arc<Embedded>) -> Self {
-        let resource = Resource::builder().build();
-        Self(Origin::new(engine, Signal::Logs, resource))
+        Self(Origin::of(engine, Signal::Logs))
     }
 }
 
@@ -33,15 +31,15 @@ impl opentelemetry_sdk::logs::LogProcessor for LogProcessor {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        flush(self.0.engine(), FLUSH_TIMEOUT)
+        self.0.flush(FLUSH_TIMEOUT)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        flush(self.0.engine(), timeout)
+        self.0.flush(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0 = self.0.with_resource(resource.clone());
+        self.0.set_resource(resource);
     }
 }
 
@@ -52,8 +50,7 @@ pub struct LogExporter(Origin);
 
 impl LogExporter {
     pub fn new(engine: &Arc<Embedded>) -> Self {
-        let resource = Resource::builder().build();
-        Self(Origin::new(engine, Signal::Logs, resource))
+        Self(Origin::of(engine, Signal::Logs))
     }
 }
 
@@ -63,19 +60,15 @@ impl opentelemetry_sdk::logs::LogExporter for LogExporter {
             .iter()
             .filter(|(log, scope)| !record(&self.0, log, scope));
         let dropped = refused.count();
-        flush(self.0.engine(), FLUSH_TIMEOUT)?;
-        match dropped {
-            0 => Ok(()),
-            dropped => Err(no_room(dropped)),
-        }
+        self.0.answer(dropped)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        flush(self.0.engine(), timeout)
+        self.0.flush(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0 = self.0.with_resource(resource.clone());
+        self.0.set_resource(resource);
     }
 }
 
@@ -84,14 +77,7 @@ fn record(origin: &Origin, log: &SdkLogRecord, scope: &InstrumentationScope) -> 
         scope,
         target: log.target(),
     };
-    let record = |recorder: &Recorder| {
-        let mut out = recorder.buffer();
-        write(&mut out, log);
-        let recorded = recorder.record(out.as_slice());
-        recorder.give_back(out);
-        recorded
-    };
-    origin.record(scope, record).unwrap_or(false)
+    origin.record(scope, |out| write(out, log))
 }
 
 /// The content of a log record.

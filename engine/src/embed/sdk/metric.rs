@@ -3,7 +3,7 @@
 //! Once in an export interval, so the SDK's own conversion does: opentelemetry-proto's types.
 
 use super::recorders::{Origin, ScopeOf};
-use super::{FLUSH_TIMEOUT, flush, no_room};
+use super::{FLUSH_TIMEOUT, flush};
 use crate::embed::recorder::RecorderLimits;
 use crate::embed::service::Embedded;
 use crate::embed::settings::TemporalityPreference;
@@ -53,14 +53,13 @@ impl MetricExporter {
 
     fn origin(&self, resource: &Resource) -> Origin {
         let mut origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(origin) = origin
-            .as_ref()
-            .filter(|origin| origin.resource() == resource)
-        {
-            return origin.clone();
+        match &*origin {
+            Some(known) if known.resource() == resource => known.clone(),
+            _ => {
+                let new = Origin::new(&self.engine, Signal::Metrics, resource.clone(), LIMITS);
+                origin.insert(new).clone()
+            }
         }
-        let new = Origin::new(&self.engine, Signal::Metrics, resource.clone());
-        origin.insert(new.with_limits(LIMITS)).clone()
     }
 }
 
@@ -78,19 +77,15 @@ impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for MetricExporter
                 target: None,
             };
             for metric in converted.metrics {
-                let all = origin.record(scope, |recorder| {
+                let all = origin.with_recorder(scope, |recorder| {
                     in_pieces(metric, METRIC_BYTES_MAX, &mut |bytes| {
                         recorder.record(bytes)
                     })
                 });
-                dropped += usize::from(all != Some(true));
+                dropped += usize::from(!all);
             }
         }
-        flush(&self.engine, FLUSH_TIMEOUT)?;
-        match dropped {
-            0 => Ok(()),
-            dropped => Err(no_room(dropped)),
-        }
+        origin.answer(dropped)
     }
 
     fn force_flush(&self) -> OTelSdkResult {

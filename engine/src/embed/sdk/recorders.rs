@@ -1,16 +1,19 @@
 //! The recorders of a thread: one for each provider's processor or exporter, and scope.
 
-use super::value;
+use super::{FLUSH_TIMEOUT, flush, value};
 use crate::embed::recorder::{Recorder, RecorderLimits};
 use crate::embed::service::Embedded;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Envelope, Scope};
 use tailrace_codec::otlp::fields::{RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES};
+use tailrace_codec::writer::Writer;
 
 /// What one processor or exporter records for, whichever thread it is on.
 #[derive(Debug, Clone)]
@@ -44,48 +47,58 @@ thread_local! {
 }
 
 impl Origin {
-    pub fn new(engine: &Arc<Embedded>, signal: Signal, resource: Resource) -> Self {
+    pub fn new(
+        engine: &Arc<Embedded>,
+        signal: Signal,
+        resource: Resource,
+        limits: RecorderLimits,
+    ) -> Self {
         Self(Arc::new(Inside {
             engine: Arc::clone(engine),
             signal,
             resource,
-            limits: engine.recorder_limits(),
-        }))
-    }
-
-    /// The same with other limits.
-    pub fn with_limits(self, limits: RecorderLimits) -> Self {
-        let Inside {
-            engine,
-            signal,
-            resource,
-            ..
-        } = &*self.0;
-        Self(Arc::new(Inside {
-            engine: Arc::clone(engine),
-            signal: *signal,
-            resource: resource.clone(),
             limits,
         }))
     }
 
-    /// The same for another resource: a provider says which when it is built.
-    pub fn with_resource(&self, resource: Resource) -> Self {
-        Self::new(self.engine(), self.0.signal, resource).with_limits(self.0.limits)
+    /// Before a provider says for which resource.
+    pub fn of(engine: &Arc<Embedded>, signal: Signal) -> Self {
+        let resource = Resource::builder().build();
+        Self::new(engine, signal, resource, engine.recorder_limits())
     }
 
-    pub fn engine(&self) -> &Arc<Embedded> {
-        &self.0.engine
+    /// From now on for another resource: a provider says which when it is built.
+    pub fn set_resource(&mut self, resource: &Resource) {
+        let Inside {
+            engine,
+            signal,
+            limits,
+            ..
+        } = &*self.0;
+        *self = Self::new(engine, *signal, resource.clone(), *limits);
     }
 
     pub fn resource(&self) -> &Resource {
         &self.0.resource
     }
 
-    /// Records by the thread's recorder for a scope. `None`: the thread is about to end.
-    pub fn record<R>(&self, scope: ScopeOf<'_>, record: impl FnOnce(&Recorder) -> R) -> Option<R> {
-        let recorded = RECORDERS.try_with(|recorders| {
-            let mut recorders = recorders.try_borrow_mut().ok()?;
+    /// Records one item, which `write` writes. `false`: it was dropped and counted.
+    pub fn record(&self, scope: ScopeOf<'_>, write: impl FnOnce(&mut Writer)) -> bool {
+        self.with_recorder(scope, |recorder| {
+            let mut out = recorder.buffer();
+            write(&mut out);
+            let recorded = recorder.record(out.as_slice());
+            recorder.give_back(out);
+            recorded
+        })
+    }
+
+    /// The thread's recorder for a scope; in a thread that is about to end, one for this once.
+    pub fn with_recorder<R>(&self, scope: ScopeOf<'_>, act: impl FnOnce(&Recorder) -> R) -> R {
+        if RECORDERS.try_with(|_| ()).is_err() {
+            return act(&self.entry(scope).recorder);
+        }
+        RECORDERS.with_borrow_mut(|recorders| {
             let found = recorders.iter().position(|entry| entry.is(self, scope));
             let at = found.unwrap_or_else(|| {
                 // The processors of providers that are gone need none any more.
@@ -94,9 +107,25 @@ impl Origin {
                 recorders.len() - 1
             });
             recorders.swap(0, at);
-            Some(record(&recorders[0].recorder))
-        });
-        recorded.ok().flatten()
+            act(&recorders[0].recorder)
+        })
+    }
+
+    /// Waits until what was recorded is delivered.
+    pub fn flush(&self, timeout: Duration) -> OTelSdkResult {
+        flush(&self.0.engine, timeout)
+    }
+
+    /// What an exporter answers once it has recorded a batch, of which so many were dropped.
+    pub fn answer(&self, dropped: usize) -> OTelSdkResult {
+        self.flush(FLUSH_TIMEOUT)?;
+        match dropped {
+            0 => Ok(()),
+            dropped => Err(OTelSdkError::InternalFailure(format!(
+                "{dropped} items were dropped: their recorder is full, or they are larger than \
+                 its chunks"
+            ))),
+        }
     }
 
     fn entry(&self, of: ScopeOf<'_>) -> Entry {

@@ -1,8 +1,7 @@
 //! Finished spans.
 
 use super::recorders::{Origin, ScopeOf};
-use super::{FLUSH_TIMEOUT, flush, nanos, no_room, value};
-use crate::embed::recorder::Recorder;
+use super::{FLUSH_TIMEOUT, nanos, value};
 use crate::embed::service::Embedded;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanKind as ApiKind, Status};
@@ -23,8 +22,7 @@ pub struct SpanProcessor(Origin);
 
 impl SpanProcessor {
     pub fn new(engine: &Arc<Embedded>) -> Self {
-        let resource = Resource::builder().build();
-        Self(Origin::new(engine, Signal::Traces, resource))
+        Self(Origin::of(engine, Signal::Traces))
     }
 }
 
@@ -38,15 +36,15 @@ impl opentelemetry_sdk::trace::SpanProcessor for SpanProcessor {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        flush(self.0.engine(), FLUSH_TIMEOUT)
+        self.0.flush(FLUSH_TIMEOUT)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        flush(self.0.engine(), timeout)
+        self.0.flush(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0 = self.0.with_resource(resource.clone());
+        self.0.set_resource(resource);
     }
 }
 
@@ -56,31 +54,26 @@ pub struct SpanExporter(Origin);
 
 impl SpanExporter {
     pub fn new(engine: &Arc<Embedded>) -> Self {
-        let resource = Resource::builder().build();
-        Self(Origin::new(engine, Signal::Traces, resource))
+        Self(Origin::of(engine, Signal::Traces))
     }
 }
 
 impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let dropped = batch.iter().filter(|span| !record(&self.0, span)).count();
-        flush(self.0.engine(), FLUSH_TIMEOUT)?;
-        match dropped {
-            0 => Ok(()),
-            dropped => Err(no_room(dropped)),
-        }
+        self.0.answer(dropped)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        flush(self.0.engine(), timeout)
+        self.0.flush(timeout)
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        flush(self.0.engine(), FLUSH_TIMEOUT)
+        self.0.flush(FLUSH_TIMEOUT)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0 = self.0.with_resource(resource.clone());
+        self.0.set_resource(resource);
     }
 }
 
@@ -89,14 +82,7 @@ fn record(origin: &Origin, span: &SpanData) -> bool {
         scope: &span.instrumentation_scope,
         target: None,
     };
-    let record = |recorder: &Recorder| {
-        let mut out = recorder.buffer();
-        write(&mut out, span);
-        let recorded = recorder.record(out.as_slice());
-        recorder.give_back(out);
-        recorded
-    };
-    origin.record(scope, record).unwrap_or(false)
+    origin.record(scope, |out| write(out, span))
 }
 
 /// The content of a span.

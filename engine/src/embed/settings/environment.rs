@@ -107,8 +107,8 @@ fn exporter(
     Ok(read)
 }
 
-/// `OTEL_BSP_*` and `OTEL_BLRP_*`: how long items wait, how many go together, and how long that may
-/// take.
+/// `OTEL_BSP_*` and `OTEL_BLRP_*`: how long items wait, and how many go together. The others of them
+/// bound a queue that is not here: recorders are bounded in bytes, and a try by its timeout.
 fn batches(
     set: &impl Fn(&str) -> Option<String>,
     prefix: &str,
