@@ -134,7 +134,7 @@ fn lane_settings(
             max_elapsed: lane.retry.max_elapsed_time,
         },
         gate: gate(id, lane, division),
-        resizing: sizing::resizing(id, lane, division, limits),
+        sizing: sizing::rule(id, lane, division, limits),
         waits: lane.queue.wait_for_result,
     }
 }

@@ -3,18 +3,17 @@
 use super::division::Division;
 use crate::config::LaneConfig;
 use crate::config::limits::ShardLimits;
-use crate::egress::lane::Resizing;
 use crate::flow::sizing::Targets;
 use crate::flow::sizing::auto::{AutoRule, Bounds};
 use crate::units::LaneId;
 
 /// Each shard finds its own sizes. `None`: nothing is `auto`.
-pub(super) fn resizing(
+pub(super) fn rule(
     id: LaneId,
     lane: &LaneConfig,
     division: Division,
     limits: &ShardLimits,
-) -> Option<Resizing> {
+) -> Option<AutoRule> {
     let sizing = &lane.sizing;
     if !(sizing.consumers || sizing.queue || sizing.flush) {
         return None;
@@ -36,18 +35,16 @@ pub(super) fn resizing(
         min: FLUSH_AUTO_MIN,
         max: FLUSH_AUTO_MAX,
     });
-    Some(Resizing {
-        rule: AutoRule {
-            targets: Targets {
-                outage_seconds: sizing.outage.as_secs_f64(),
-                catch_up_seconds: 4.0 * sizing.outage.as_secs_f64(),
-                loss: sizing.loss,
-                latency_seconds: sizing.latency.as_secs_f64(),
-            },
-            consumers: sizing.consumers.then_some(consumers),
-            queue: sizing.queue.then_some(queue),
-            flush: flush.filter(|_| sizing.flush),
+    Some(AutoRule {
+        targets: Targets {
+            outage_seconds: sizing.outage.as_secs_f64(),
+            catch_up_seconds: 4.0 * sizing.outage.as_secs_f64(),
+            loss: sizing.loss,
+            latency_seconds: sizing.latency.as_secs_f64(),
         },
+        consumers: sizing.consumers.then_some(consumers),
+        queue: sizing.queue.then_some(queue),
+        flush: flush.filter(|_| sizing.flush),
     })
 }
 

@@ -19,7 +19,6 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub use resize::Resizing;
 pub use settle::{Conclusion, Context};
 pub use slots::BatchId;
 
@@ -29,7 +28,7 @@ use crate::delivery::Limits;
 use crate::flow::BackoffRule;
 use crate::flow::breaker::Change;
 use crate::flow::estimate::Station;
-use crate::flow::sizing::auto::Auto;
+use crate::flow::sizing::auto::{Auto, AutoRule};
 use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
@@ -59,8 +58,8 @@ pub struct LaneSettings {
     pub batching: Option<Batching>,
     pub retry: BackoffRule,
     pub gate: GateRule,
-    /// What of the above the lane finds by itself.
-    pub resizing: Option<Resizing>,
+    /// What of the above the lane finds by itself, within this shard's bounds.
+    pub sizing: Option<AutoRule>,
     /// Whether batches are kept apart by the requests' metadata: `metadata_keys`.
     pub partitions: bool,
     /// Whether the receiver's answer waits for this lane's verdict.
@@ -141,9 +140,9 @@ pub struct Lane {
 
 impl Lane {
     pub fn new(settings: LaneSettings) -> Self {
-        let resizing = settings.resizing;
-        let settings = resizing.map_or(settings, |resizing| resizing.started(settings));
-        let auto = resizing.map(|resizing| Box::new(Auto::new(&resizing.rule)));
+        let sizing = settings.sizing;
+        let settings = sizing.map_or(settings, |rule| resize::started(&rule, settings));
+        let auto = sizing.map(|rule| Box::new(Auto::new(&rule)));
         Self {
             open: settings.batching.map(OpenBatches::new),
             slots: Slots::new(settings.slots),
@@ -313,7 +312,7 @@ impl Lane {
             return None;
         }
         let ready = self.gate.retry_at(now);
-        if ready > now && self.flushing == Flushing::No {
+        if ready > now && self.flushing != Flushing::ForGood {
             self.retries_from = Some(ready);
             return None;
         }
@@ -360,26 +359,24 @@ impl Lane {
         [backoff, flush].into_iter().flatten().min()
     }
 
-    /// From now on batches go as they are, however small, and backoffs end at once.
+    /// From now on batches go as they are, however small, and backoffs and pauses end at once. What
+    /// fails after this may begin others.
     pub fn flush(&mut self) {
         self.flushing = Flushing::ForGood;
-        self.end_waits();
-    }
-
-    /// What is inside goes as it is, and backoffs end at once; what comes later is batched again.
-    pub fn flush_once(&mut self) {
-        if self.flushing == Flushing::No {
-            self.flushing = Flushing::Once;
-        }
-        self.end_waits();
-    }
-
-    /// Ends backoffs and pauses. What fails after this may begin others.
-    fn end_waits(&mut self) {
         self.slots.all_due();
         self.gate.lift();
         self.held_back = None;
         self.retries_from = None;
+    }
+
+    /// What is inside goes as it is, and backoffs end at once; what comes later is batched again.
+    /// What protects the destination holds: a service that flushes now and then would never let it
+    /// rest.
+    pub fn flush_once(&mut self) {
+        if self.flushing == Flushing::No {
+            self.flushing = Flushing::Once;
+        }
+        self.slots.all_due();
     }
 
     /// The next batch for a free slot: first what was sent before, then what came first.

@@ -276,11 +276,8 @@ fn what_protects_a_destination() {
     ];
     for (keys, found) in sizes {
         for exporter in each(keys) {
-            let resizing = sending(&exporter).pipelines[0].lanes[0].resizing;
-            assert!(
-                resizing.is_some_and(|resizing| found(resizing.rule)),
-                "{exporter}: {resizing:?}"
-            );
+            let sizing = sending(&exporter).pipelines[0].lanes[0].sizing;
+            assert!(sizing.is_some_and(found), "{exporter}: {sizing:?}");
         }
     }
     for exporter in each("retry_on_failure: {jitter: full}") {
@@ -289,7 +286,7 @@ fn what_protects_a_destination() {
     for exporter in each("") {
         let lane = sending(&exporter).pipelines.remove(0).lanes.remove(0);
         assert_eq!(lane.gate, GateRule::default());
-        assert_eq!(lane.resizing, None);
+        assert_eq!(lane.sizing, None);
         assert!(!lane.retry.full_jitter);
     }
 }

@@ -8,23 +8,15 @@ use crate::telemetry::LaneSize;
 use crate::time::Instant;
 use std::time::Duration;
 
-/// What of a lane is sized by itself, and for what. Bounds are this shard's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Resizing {
-    pub rule: AutoRule,
-}
-
-impl Resizing {
-    /// `settings` with what is sized at its start.
-    pub(super) fn started(&self, mut settings: LaneSettings) -> LaneSettings {
-        if let Some(Bounds { start, .. }) = self.rule.consumers {
-            settings.slots = start as usize;
-        }
-        if let (Some(flush), Some(batching)) = (self.rule.flush, &mut settings.batching) {
-            batching.flush_timeout = Duration::from_secs_f64(flush.start);
-        }
-        settings
+/// `settings` with what is sized at its start. The rule's bounds are this shard's.
+pub(super) fn started(rule: &AutoRule, mut settings: LaneSettings) -> LaneSettings {
+    if let Some(Bounds { start, .. }) = rule.consumers {
+        settings.slots = start as usize;
     }
+    if let (Some(flush), Some(batching)) = (rule.flush, &mut settings.batching) {
+        batching.flush_timeout = Duration::from_secs_f64(flush.start);
+    }
+    settings
 }
 
 impl Lane {

@@ -39,7 +39,7 @@ pub fn lane() -> LaneSettings {
         batching: None,
         partitions: false,
         gate: GateRule::default(),
-        resizing: None,
+        sizing: None,
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()

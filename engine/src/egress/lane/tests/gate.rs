@@ -95,6 +95,19 @@ fn the_end_of_the_process_does_not_wait_for_a_pause() {
     assert_eq!(rig.send(), [["a"], ["b"]]);
 }
 
+#[test]
+fn a_flush_waits_for_a_pause_that_was_asked_for() {
+    let mut rig = Rig::new(settings());
+    rig.admit(&["a"]);
+    rig.send();
+    rig.end(ANSWERED(unavailable(Some(seconds(100)))));
+    rig.admit(&["b"]);
+    rig.lane.flush_once();
+    assert!(rig.send().is_empty());
+    assert_eq!(rig.next_timeout(), Some(seconds(100)));
+    assert_eq!(rig.send(), [["a"]]);
+}
+
 fn with_breaker() -> Rig {
     let breaker = BreakerRule {
         consecutive_failures: 3,

@@ -28,7 +28,7 @@ pub fn settings() -> LaneSettings {
         },
         batching: None,
         gate: GateRule::default(),
-        resizing: None,
+        sizing: None,
         retry: BackoffRule {
             randomization_factor: 0.0,
             ..BackoffRule::default()

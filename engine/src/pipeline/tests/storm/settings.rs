@@ -70,7 +70,7 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
         batching: chance(random, 2).then(|| any_batching(random)),
         partitions: chance(random, 2),
         gate: GateRule::default(),
-        resizing: None,
+        sizing: None,
         retry: BackoffRule {
             enabled: !chance(random, 5),
             initial_interval: Duration::from_millis(50),
