@@ -1,6 +1,7 @@
 //! How fast, how often and how much at once: pure arithmetic over time, fed by verdicts.
 
 pub mod backoff;
+pub mod balancing;
 pub mod breaker;
 pub mod bucket;
 pub mod budget;
