@@ -23,7 +23,7 @@ use crate::flow::{BackoffRule, BreakerRule, BudgetRule, ConcurrencyRule, Rate, R
 use crate::net::client;
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::telemetry::{Labels, LaneLabels, ReceiverLabels};
-use crate::units::LaneId;
+use crate::units::{EndpointId, LaneId};
 use division::Division;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -36,8 +36,8 @@ pub struct Assembly {
     pub listeners: Vec<ListenerPlan>,
     /// By lane; `None` for exporters without a network.
     pub clients: Vec<Option<client::Settings>>,
-    /// By lane: the name to resolve, and how often; `None` where the address is known.
-    pub names: Vec<Option<Name>>,
+    /// The name of each endpoint whose address is not known, and how often to resolve it.
+    pub names: Vec<(EndpointId, Name)>,
     /// By lane: the file to write.
     pub files: Vec<Option<FileConfig>>,
     pub labels: Labels,
@@ -62,7 +62,7 @@ pub fn assemble(config: &Config, shards: usize, limits: &ShardLimits) -> Assembl
         pipelines,
         listeners: config.listeners.iter().map(ListenerPlan::new).collect(),
         clients: lanes.iter().map(clients::settings).collect(),
-        names: lanes.iter().map(name).collect(),
+        names: (0..).map(LaneId).zip(lanes).flat_map(names).collect(),
         files: lanes.iter().map(file).collect(),
     }
 }
@@ -190,20 +190,30 @@ fn outlet(id: LaneId, lane: &LaneConfig, division: Division) -> OutletSettings {
     }
 }
 
-fn name(lane: &LaneConfig) -> Option<Name> {
+fn names((id, lane): (LaneId, &LaneConfig)) -> Vec<(EndpointId, Name)> {
     let (target, connections) = match &lane.kind {
         ExporterConfig::OtlpGrpc(config) => (&config.target, config.connections),
         ExporterConfig::OtlpHttp(config) => (&config.target, config.connections),
-        ExporterConfig::Debug(_) | ExporterConfig::File(_) | ExporterConfig::Nop => return None,
+        ExporterConfig::Debug(_) | ExporterConfig::File(_) | ExporterConfig::Nop => {
+            return Vec::new();
+        }
     };
-    match target {
-        Target::Name { host, port } => Some(Name {
-            host: host.clone(),
-            port: *port,
-            refresh: connections.dns_refresh,
-        }),
+    let targets: Vec<&Target> = match &lane.balancing {
+        Some(several) => several.endpoints.iter().map(|one| &one.target).collect(),
+        None => vec![target],
+    };
+    let name = |(index, target): (u16, &Target)| match target {
+        Target::Name { host, port } => {
+            let name = Name {
+                host: host.clone(),
+                port: *port,
+                refresh: connections.dns_refresh,
+            };
+            Some((EndpointId { lane: id, index }, name))
+        }
         Target::Address(_) | Target::Unix(_) => None,
-    }
+    };
+    (0..).zip(targets).filter_map(name).collect()
 }
 
 /// The first lane that writes the same file: all that do have one home, which opens it once.
@@ -252,6 +262,12 @@ fn labels(config: &Config, listeners: &[ListenerSettings]) -> Labels {
     }
 }
 
+/// Name and level of each, where there are several.
+fn endpoints(lane: &LaneConfig) -> Vec<(String, usize)> {
+    let several = lane.balancing.iter().flat_map(|several| &several.endpoints);
+    several.map(|one| (one.name.clone(), one.level)).collect()
+}
+
 fn lane_labels(config: &Config, lane: &LaneConfig) -> LaneLabels {
     let pipelines = config.pipelines.iter();
     let mut upstream = pipelines.filter(|pipeline| lane.pipelines.contains(&pipeline.id));
@@ -261,5 +277,6 @@ fn lane_labels(config: &Config, lane: &LaneConfig) -> LaneLabels {
         exporter: lane.exporter.to_string(),
         signal: lane.signal,
         batch_processor: batch.map(ToString::to_string),
+        endpoints: endpoints(lane),
     }
 }

@@ -17,6 +17,7 @@
 pub mod components;
 pub mod limits;
 
+mod balancing;
 mod compile;
 mod document;
 mod duration;
@@ -40,6 +41,7 @@ mod source;
 mod types;
 mod yaml;
 
+pub use balancing::{BalancingPolicy, EndpointConfig, LoadBalancingConfig, OutlierConfig};
 pub use document::{Map, document};
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use exporter::{

@@ -23,7 +23,7 @@ use crate::runtime::{Consumer, Producer, Timer, now};
 use crate::shard::{Order, Report};
 use crate::telemetry::{Counters, Labels, Snapshot};
 use crate::time::Instant;
-use crate::units::{LaneId, ShardId};
+use crate::units::{EndpointId, ShardId};
 use admin::Admin;
 use names::Names;
 use std::future::poll_fn;
@@ -119,8 +119,8 @@ impl Control {
                 for pending in self.admin.take_pending(cx) {
                     self.ask(Asker::Admin(pending));
                 }
-                for (lane, addresses) in self.names.poll_resolved(cx, now()) {
-                    self.broadcast_addresses(lane, &addresses);
+                for (endpoint, addresses) in self.names.poll_resolved(cx, now()) {
+                    self.broadcast_addresses(endpoint, &addresses);
                 }
                 if let Some(outcome) = self.ended(now()) {
                     return Poll::Ready(outcome);
@@ -178,7 +178,7 @@ impl Control {
 
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Resolve { lane } => self.names.want(lane, now()),
+            Report::Resolve { endpoint } => self.names.want(endpoint, now()),
             Report::Counted {
                 shard,
                 query,
@@ -270,10 +270,13 @@ impl Control {
         snapshot
     }
 
-    fn broadcast_addresses(&self, lane: LaneId, addresses: &[Address]) {
+    fn broadcast_addresses(&self, endpoint: EndpointId, addresses: &[Address]) {
         for shard in &self.shards {
             let addresses = addresses.to_vec();
-            let _ = shard.orders.send(Order::Resolved { lane, addresses });
+            let _ = shard.orders.send(Order::Resolved {
+                endpoint,
+                addresses,
+            });
         }
     }
 
@@ -323,4 +326,4 @@ fn shard_id(index: usize) -> ShardId {
 }
 
 /// Names by lane, as the assembly gives them.
-type LaneNames = Vec<Option<Name>>;
+type EndpointNames = Vec<(EndpointId, Name)>;

@@ -38,7 +38,9 @@ use crate::ingress::{Ingress, SharedMetadata};
 use crate::memory::{Credit, PayloadId, Pool, Scratch, Store};
 use crate::telemetry::{Counters, DropReason, LaneCounters, ReceiverCounters};
 use crate::time::Instant;
-use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, ListenerId, RequestId, ShardId};
+use crate::units::{
+    AttemptId, ConnectionId, EndpointId, ItemCount, LaneId, ListenerId, RequestId, ShardId,
+};
 use blocked::Blocked;
 use bytes::Bytes;
 use reading::Message;
@@ -74,8 +76,8 @@ pub enum Output {
     },
     /// Tell people what a lane's destination said.
     Notice { lane: LaneId, notice: Notice },
-    /// Ask the control thread for the addresses of the lane's endpoint.
-    Resolve { lane: LaneId },
+    /// Ask the control thread for the addresses of an endpoint.
+    Resolve { endpoint: EndpointId },
     /// Append to the lane's file, then call [`Pipeline::handle_written`].
     Append {
         lane: LaneId,
@@ -221,7 +223,7 @@ impl Pipeline {
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.outlets.len() {
             if let Outlet::Network(network) = &mut self.outlets[index] {
-                network.destination.handle_timeout(&mut self.outgoing, now);
+                network.endpoints.handle_timeout(&mut self.outgoing, now);
             }
             self.collect(index, now);
         }
@@ -233,7 +235,7 @@ impl Pipeline {
         let lanes = (0..self.lanes.len()).filter(|&lane| !self.is_held_up(lane));
         let lanes = lanes.filter_map(|lane| self.lanes[lane].next_timeout());
         let outlets = self.outlets.iter().filter_map(|outlet| match outlet {
-            Outlet::Network(network) => network.destination.next_timeout(),
+            Outlet::Network(network) => network.endpoints.next_timeout(),
             Outlet::File | Outlet::Debug(_) | Outlet::Nop => None,
         });
         let blocked = self.blocked.next_deadline();
@@ -284,7 +286,7 @@ impl Pipeline {
     pub fn close_connections(&mut self, now: Instant) {
         for index in 0..self.outlets.len() {
             if let Outlet::Network(network) = &mut self.outlets[index] {
-                network.destination.drain();
+                network.endpoints.drain(now);
             }
             self.collect(index, now);
         }
@@ -310,6 +312,11 @@ impl Pipeline {
             ..lane.counters()
         });
         counters.lanes = lanes.collect();
+        for (lane, outlet) in counters.lanes.iter_mut().zip(&self.outlets) {
+            if let Outlet::Network(network) = outlet {
+                lane.endpoints = network.endpoints.counters();
+            }
+        }
         counters.shard.buffered_bytes = self.credit.taken();
         counters.shard.buffered_bytes_max = self.credit.capacity();
         counters.shard.connections_in = self.incoming.len() as u64;

@@ -293,11 +293,14 @@ impl Shard {
 
     fn obey(&self, order: Order) {
         match order {
-            Order::Resolved { lane, addresses } => {
+            Order::Resolved {
+                endpoint,
+                addresses,
+            } => {
                 self.0
                     .pipeline
                     .borrow_mut()
-                    .handle_resolved(lane, addresses, now());
+                    .handle_resolved(endpoint, addresses, now());
             }
             Order::Count { query } => {
                 let (shard, counters, at) = (self.0.id, self.counters(), now());

@@ -41,10 +41,21 @@ id!(
     /// One exporter instance: (exporter id, signal), the same number in every shard.
     LaneId
 );
-id!(
-    /// One network destination of an exporter instance, the same number in every shard.
-    DestinationId
-);
+
+/// One of the endpoints of an exporter instance over a network, the same in every shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId {
+    pub lane: LaneId,
+    /// In the order of the file.
+    pub index: u16,
+}
+
+impl EndpointId {
+    /// The first endpoint, and for most exporters the only one.
+    pub const fn first(lane: LaneId) -> Self {
+        Self { lane, index: 0 }
+    }
+}
 
 /// A number of items: spans, metric points, log records or profile samples.
 pub type ItemCount = u64;

@@ -17,6 +17,7 @@ mod half_received;
 mod ipv6;
 mod ledger;
 mod load;
+mod load_balancing;
 mod metrics_and_health;
 mod partial_success;
 mod peers;

@@ -21,6 +21,7 @@ use film::Frame;
 use network::Network;
 use senders::Senders;
 use std::time::Duration;
+use tailrace_bench::IdSet;
 use tailrace_engine::telemetry::{Counters, LaneCounters};
 use tailrace_engine::time::Instant;
 use tailrace_engine::{Output, Pipeline};
@@ -113,6 +114,15 @@ impl World {
             .missing_from(&self.backend(lane).arrived)
     }
 
+    /// Accepted items that none of the backends ever got.
+    pub fn lost_by_all(&self) -> u64 {
+        let mut arrived = IdSet::default();
+        for backend in &self.network.backends {
+            arrived.extend(&backend.arrived);
+        }
+        self.senders.accepted.missing_from(&arrived)
+    }
+
     /// One thing happens, if there is one until `end`.
     fn step(&mut self, end: Instant) -> bool {
         let mut steps = 0;
@@ -165,8 +175,10 @@ impl World {
             match output {
                 Output::Reply { request, reply, .. } => self.senders.replied(request, &reply),
                 Output::Connect {
-                    lane, connection, ..
-                } => self.network.connect(lane, connection, self.now),
+                    connection,
+                    address,
+                    ..
+                } => self.network.connect(&address, connection, self.now),
                 Output::Command {
                     connection,
                     command,

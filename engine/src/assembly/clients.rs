@@ -2,14 +2,17 @@
 
 use super::division::Division;
 use crate::config::{
-    Balancer, Compression, ConnectionsConfig, ExporterConfig, HttpEncoding, HttpVersion,
-    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Secret, Target,
+    Balancer, BalancingPolicy, Compression, ConnectionsConfig, EndpointConfig, ExporterConfig,
+    HttpEncoding, HttpVersion, KeepaliveConfig, LaneConfig, LoadBalancingConfig, OtlpGrpcConfig,
+    OtlpHttpConfig, Secret, Target,
 };
 use crate::egress::destination::DestinationSettings;
-use crate::egress::outlet::{Format, NetworkSettings, OutletSettings};
+use crate::egress::outlet::{EndpointSettings, Format, NetworkSettings, OutletSettings};
 use crate::exchange::{Address, Framing, Keepalive};
+use crate::flow::balancing::standing::OutlierRule;
+use crate::flow::balancing::{BalancingRule, Policy};
 use crate::net::client;
-use crate::units::LaneId;
+use crate::units::{EndpointId, LaneId};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, TE, USER_AGENT};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -53,17 +56,29 @@ pub(super) fn grpc(
         let name = HeaderName::from_static("grpc-encoding");
         headers.insert(name, HeaderValue::from_static(token));
     }
+    let only = Place {
+        target: &config.target,
+        authority: &config.authority,
+        path: "",
+        query: None,
+    };
+    let places = places(lane, only);
     network(
         id,
         lane,
         division,
         Kind {
-            target: &config.target,
             balancer: config.balancer,
             connections: config.connections,
             streams_max: u32::MAX,
-            uri: uri(&config.authority, lane.signal.grpc_path()),
-            headers,
+            endpoints: places
+                .into_iter()
+                .map(|place| EndpointSettings {
+                    addresses: addresses(place.target),
+                    uri: uri(place.authority, lane.signal.grpc_path()),
+                    headers: headers.clone(),
+                })
+                .collect(),
             format: Format::GrpcProtobuf,
             encoding,
             level,
@@ -91,16 +106,31 @@ pub(super) fn http(
             HeaderValue::from_static(encoding.content_encoding()),
         );
     }
-    if config.version == HttpVersion::Http1
-        && !headers.contains_key(HOST)
-        && let Ok(host) = HeaderValue::from_str(&config.authority)
-    {
-        headers.insert(HOST, host);
-    }
-    let path = match &config.query {
-        Some(query) => format!("{}?{}", config.path, query.reveal()),
-        None => config.path.clone(),
+    let endpoint = |place: Place<'_>| {
+        let mut headers = headers.clone();
+        if config.version == HttpVersion::Http1
+            && !headers.contains_key(HOST)
+            && let Ok(host) = HeaderValue::from_str(place.authority)
+        {
+            headers.insert(HOST, host);
+        }
+        let path = match place.query {
+            Some(query) => format!("{}?{}", place.path, query.reveal()),
+            None => place.path.to_owned(),
+        };
+        EndpointSettings {
+            addresses: addresses(place.target),
+            uri: uri(place.authority, &path),
+            headers,
+        }
     };
+    let only = Place {
+        target: &config.target,
+        authority: &config.authority,
+        path: &config.path,
+        query: config.query.as_ref(),
+    };
+    let endpoints = places(lane, only).into_iter().map(endpoint).collect();
     let streams_max = match config.version {
         HttpVersion::Http1 => 1,
         HttpVersion::Http2 => u32::MAX,
@@ -110,12 +140,10 @@ pub(super) fn http(
         lane,
         division,
         Kind {
-            target: &config.target,
             balancer: config.balancer,
             connections: config.connections,
             streams_max,
-            uri: uri(&config.authority, &path),
-            headers,
+            endpoints,
             format,
             encoding,
             level,
@@ -124,41 +152,85 @@ pub(super) fn http(
     )
 }
 
-/// What OTLP/gRPC and OTLP/HTTP have in common, under one name each.
-struct Kind<'a> {
+/// Where one endpoint is.
+struct Place<'a> {
     target: &'a Target,
+    authority: &'a str,
+    path: &'a str,
+    query: Option<&'a Secret>,
+}
+
+/// The endpoints of a lane: the only one, or several.
+fn places<'a>(lane: &'a LaneConfig, only: Place<'a>) -> Vec<Place<'a>> {
+    let place = |one: &'a EndpointConfig| Place {
+        target: &one.target,
+        authority: &one.authority,
+        path: &one.path,
+        query: one.query.as_ref(),
+    };
+    match &lane.balancing {
+        Some(several) => several.endpoints.iter().map(place).collect(),
+        None => vec![only],
+    }
+}
+
+fn addresses(target: &Target) -> Vec<Address> {
+    match target {
+        Target::Address(address) => vec![Address::Tcp(*address)],
+        Target::Unix(path) => vec![Address::Unix(path.clone())],
+        Target::Name { .. } => Vec::new(),
+    }
+}
+
+/// How several endpoints share the batches. Each shard decides for itself.
+fn balancing(several: &LoadBalancingConfig) -> BalancingRule {
+    let endpoints = several.endpoints.iter();
+    BalancingRule {
+        policy: match several.policy {
+            BalancingPolicy::RoundRobin => Policy::RoundRobin,
+            BalancingPolicy::LeastRequest => Policy::LeastRequest,
+        },
+        endpoints: endpoints.map(|one| (one.name.clone(), one.level)).collect(),
+        outlier: several.outlier.map(|outlier| OutlierRule {
+            consecutive_failures: outlier.consecutive_failures,
+            failure_ratio: outlier.failure_ratio,
+            window: outlier.interval,
+            min_requests: outlier.min_requests,
+            base_ejection_time: outlier.base_ejection_time,
+            max_ejection_time: outlier.max_ejection_time,
+            max_ejection_ratio: outlier.max_ejection_ratio,
+        }),
+        failback_after: several.failback_after,
+    }
+}
+
+/// What OTLP/gRPC and OTLP/HTTP have in common, under one name each.
+struct Kind {
     balancer: Balancer,
     connections: ConnectionsConfig,
     streams_max: u32,
-    uri: Uri,
-    headers: HeaderMap,
+    endpoints: Vec<EndpointSettings>,
     format: Format,
     encoding: Encoding,
     level: Level,
     timeout: Duration,
 }
 
-fn network(id: LaneId, lane: &LaneConfig, division: Division, kind: Kind<'_>) -> OutletSettings {
+fn network(id: LaneId, lane: &LaneConfig, division: Division, kind: Kind) -> OutletSettings {
     let homed = division.home(id, lane).is_some();
     let connections_max = division.connections(id, lane, kind.connections.max);
-    let addresses = match kind.target {
-        Target::Address(address) => vec![Address::Tcp(*address)],
-        Target::Unix(path) => vec![Address::Unix(path.clone())],
-        Target::Name { .. } => Vec::new(),
-    };
     OutletSettings::Network(Box::new(NetworkSettings {
         destination: DestinationSettings {
-            lane: id,
+            endpoint: EndpointId::first(id),
             connections_max,
             streams_max: kind.streams_max,
             spread: kind.balancer == Balancer::RoundRobin,
             age_max: kind.connections.age_max,
             spare_idle_max: kind.connections.idle_timeout.min(SPARE_IDLE_MAX),
         },
-        addresses,
+        endpoints: kind.endpoints,
+        balancing: lane.balancing.as_ref().map(balancing),
         method: Method::POST,
-        uri: kind.uri,
-        headers: kind.headers,
         format: kind.format,
         encoding: kind.encoding,
         level: kind.level,

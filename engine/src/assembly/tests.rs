@@ -144,20 +144,27 @@ fn heads_say_what_the_body_is() {
     );
     let settings = &network(&grpc, 0)[0];
     assert_eq!(
-        settings.uri.path(),
+        settings.endpoints[0].uri.path(),
         "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
     );
-    assert_eq!(settings.headers["te"], "trailers");
-    assert_eq!(settings.headers["grpc-encoding"], "snappy");
+    assert_eq!(settings.endpoints[0].headers["te"], "trailers");
+    assert_eq!(settings.endpoints[0].headers["grpc-encoding"], "snappy");
     assert_eq!(
         settings.encoding,
         tailrace_codec::compress::Encoding::SnappyFramed
     );
     let http = "otlphttp: {endpoint: 'http://h:1/base', encoding: json, compression: none, headers: {x-key: secret}}";
     let settings = &network(&assembled(http, &["logs"], 1), 0)[0];
-    assert_eq!(settings.uri.path(), "/base/v1/logs");
-    assert_eq!(settings.headers["content-type"], "application/json");
-    assert!(!settings.headers.contains_key("content-encoding"));
-    assert!(settings.headers["x-key"].is_sensitive());
-    assert_eq!(settings.headers["host"], "h:1");
+    assert_eq!(settings.endpoints[0].uri.path(), "/base/v1/logs");
+    assert_eq!(
+        settings.endpoints[0].headers["content-type"],
+        "application/json"
+    );
+    assert!(
+        !settings.endpoints[0]
+            .headers
+            .contains_key("content-encoding")
+    );
+    assert!(settings.endpoints[0].headers["x-key"].is_sensitive());
+    assert_eq!(settings.endpoints[0].headers["host"], "h:1");
 }

@@ -1,6 +1,6 @@
 //! One exporter instance: what waits for it, how it is put together and how often it is tried.
 
-use super::{ComponentId, ExporterConfig, ProtectionConfig};
+use super::{ComponentId, ExporterConfig, LoadBalancingConfig, ProtectionConfig};
 use http::HeaderName;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -20,6 +20,8 @@ pub struct LaneConfig {
     pub retry: RetryConfig,
     pub protection: ProtectionConfig,
     pub sizing: SizingConfig,
+    /// Several endpoints; `kind` has the first of them.
+    pub balancing: Option<LoadBalancingConfig>,
     pub kind: ExporterConfig,
 }
 

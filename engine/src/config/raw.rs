@@ -4,6 +4,7 @@
 //! the `tailrace` sections, which are ours. What a key does to the engine is decided in
 //! [`super::compile`].
 
+pub(super) mod balancing;
 pub(super) mod exporters;
 pub(super) mod extensions;
 pub(super) mod processors;

@@ -1,6 +1,7 @@
 //! The whole way from text to configuration.
 
 mod accepted;
+mod balancing;
 mod collector;
 mod compiled;
 mod effective;

@@ -1,11 +1,11 @@
 //! Addresses of the exporters' endpoints: asked for again and again, never on a shard's thread.
 
-use super::LaneNames;
+use super::EndpointNames;
 use crate::assembly::Name;
 use crate::exchange::Address;
 use crate::runtime::{Consumer, Producer, ring};
 use crate::time::Instant;
-use crate::units::LaneId;
+use crate::units::EndpointId;
 use std::net::ToSocketAddrs;
 use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll};
@@ -14,11 +14,11 @@ use std::time::Duration;
 /// However often shards ask, a name is resolved at most this often.
 const ASK_MIN: Duration = Duration::from_secs(1);
 
-/// One endpoint, shared by every lane that names it.
+/// One name, shared by every endpoint that has it.
 #[derive(Debug)]
 struct Endpoint {
     name: Name,
-    lanes: Vec<LaneId>,
+    ids: Vec<EndpointId>,
     schedule: Schedule,
 }
 
@@ -86,16 +86,14 @@ pub(super) struct Names {
 
 impl Names {
     /// Nothing is resolved before a shard asks.
-    pub fn new(names: &LaneNames) -> std::io::Result<Self> {
+    pub fn new(names: &EndpointNames) -> std::io::Result<Self> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
-        for (index, name) in names.iter().enumerate() {
-            let Some(name) = name else { continue };
-            let lane = LaneId(u32::try_from(index).unwrap_or(u32::MAX));
+        for (id, name) in names {
             match endpoints.iter_mut().find(|endpoint| endpoint.name == *name) {
-                Some(endpoint) => endpoint.lanes.push(lane),
+                Some(endpoint) => endpoint.ids.push(*id),
                 None => endpoints.push(Endpoint {
                     name: name.clone(),
-                    lanes: vec![lane],
+                    ids: vec![*id],
                     schedule: Schedule::new(name.refresh),
                 }),
             }
@@ -122,11 +120,11 @@ impl Names {
     }
 
     /// A shard has no address that answers.
-    pub fn want(&mut self, lane: LaneId, now: Instant) {
+    pub fn want(&mut self, id: EndpointId, now: Instant) {
         let endpoint = self
             .endpoints
             .iter_mut()
-            .find(|endpoint| endpoint.lanes.contains(&lane));
+            .find(|endpoint| endpoint.ids.contains(&id));
         if let Some(endpoint) = endpoint {
             endpoint.schedule.want(now);
         }
@@ -147,12 +145,12 @@ impl Names {
         schedules.filter_map(Schedule::next_timeout).min()
     }
 
-    /// What has been resolved since, for each lane.
+    /// What has been resolved since, for each endpoint.
     pub fn poll_resolved(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-    ) -> Vec<(LaneId, Vec<Address>)> {
+    ) -> Vec<(EndpointId, Vec<Address>)> {
         let mut resolved = Vec::new();
         while let Poll::Ready(Some((index, addresses))) = self.answers.poll_recv(cx) {
             let endpoint = &mut self.endpoints[index];
@@ -160,7 +158,7 @@ impl Names {
             if addresses.is_empty() {
                 tracing::warn!(host = endpoint.name.host, "name not resolved");
             }
-            resolved.extend(endpoint.lanes.iter().map(|lane| (*lane, addresses.clone())));
+            resolved.extend(endpoint.ids.iter().map(|id| (*id, addresses.clone())));
         }
         resolved
     }

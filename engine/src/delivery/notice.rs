@@ -6,6 +6,7 @@
 use super::Verdict;
 use super::verdict::Cause;
 use crate::exchange::Failure;
+use crate::flow::balancing::standing::Ejection;
 use crate::flow::breaker::Tripped;
 use crate::time::Instant;
 use std::fmt;
@@ -35,6 +36,19 @@ pub enum What {
     /// The destination failed too often: it is left alone for a while.
     CircuitOpened(Tripped),
     CircuitClosed,
+    /// One of several endpoints is left alone for a while.
+    EndpointOut {
+        name: Box<str>,
+        why: Ejection,
+    },
+    EndpointBack {
+        name: Box<str>,
+    },
+    /// Another level of endpoints is in use.
+    Level {
+        from: usize,
+        to: usize,
+    },
 }
 
 /// Says which notices of one lane are told.
@@ -91,6 +105,32 @@ impl fmt::Display for What {
             }
             Self::CircuitOpened(tripped) => write!(f, "the circuit is open: {tripped}"),
             Self::CircuitClosed => f.write_str("the circuit is closed: it answers again"),
+            Self::EndpointOut { name, why } => {
+                write!(f, "the endpoint {name} is left alone: {why}")
+            }
+            Self::EndpointBack { name } => write!(f, "the endpoint {name} is back"),
+            Self::Level { from, to } if to > from => {
+                write!(
+                    f,
+                    "no endpoint of priority level {from} is left: level {to} takes over"
+                )
+            }
+            Self::Level { from, to } => {
+                write!(f, "priority level {to} has lasted: back from level {from}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Ejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConsecutiveFailures(failures) => write!(f, "{failures} failures in a row"),
+            Self::FailureRatio { failed, requests } => {
+                write!(f, "{failed} of {requests} requests failed")
+            }
+            Self::Unreachable => f.write_str("it takes no connection"),
+            Self::Probe => f.write_str("a probe failed"),
         }
     }
 }

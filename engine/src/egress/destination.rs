@@ -1,4 +1,4 @@
-//! The connections of one lane: how many, to which addresses, and which one an attempt takes.
+//! The connections to one endpoint of a lane: how many, to which addresses, and which one an attempt takes.
 //!
 //! ```text
 //!   connecting --connected--> up --GOAWAY / spare / address gone--> draining --closed--> (gone)
@@ -21,19 +21,19 @@ mod tests;
 use crate::exchange::{Address, Attempt, ClientCommand, CloseReason};
 use crate::flow::Random;
 use crate::time::Instant;
-use crate::units::{AttemptId, ConnectionId, LaneId};
+use crate::units::{ConnectionId, EndpointId};
 use addresses::{Addresses, HOLD_OFF_MAX, HOLD_OFF_MIN};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Which lane each outgoing connection of the shard belongs to.
-pub type ConnectionTable = Slab<LaneId>;
+/// Which endpoint each outgoing connection of the shard goes to.
+pub type ConnectionTable = Slab<EndpointId>;
 
 /// How a lane uses its connections.
 #[derive(Debug, Clone)]
 pub struct DestinationSettings {
-    pub lane: LaneId,
+    pub endpoint: EndpointId,
     /// Connections that take attempts at once, by this shard.
     pub connections_max: usize,
     /// Attempts on one connection at once, whatever the peer allows: 1 for HTTP/1.1.
@@ -73,7 +73,7 @@ pub enum DestinationOutput {
     /// The addresses are unknown, or one does not answer any more: ask for them again.
     Resolve,
     /// Could not be sent before its deadline, or nobody answers: certainly not processed.
-    Unsent { attempt: AttemptId },
+    Unsent { attempt: Attempt },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,7 +296,7 @@ impl Destination {
     pub fn handle_timeout(&mut self, table: &mut ConnectionTable, now: Instant) {
         let is_late = |attempt: &Attempt| attempt.deadline <= now;
         while self.pending.front().is_some_and(is_late) {
-            if let Some(Attempt { id: attempt, .. }) = self.pending.pop_front() {
+            if let Some(attempt) = self.pending.pop_front() {
                 self.outputs
                     .push_back(DestinationOutput::Unsent { attempt });
             }
@@ -319,6 +319,21 @@ impl Destination {
 
     pub fn poll_output(&mut self) -> Option<DestinationOutput> {
         self.outputs.pop_front()
+    }
+
+    /// Where there is no connection and no address may be tried: when the first may.
+    pub fn unreachable_until(&self, now: Instant) -> Option<Instant> {
+        let may_try = |place| self.addresses.is_open(place, now);
+        if self.live() > 0 || (0..self.addresses.len()).any(may_try) {
+            return None;
+        }
+        self.addresses.next_open(now)
+    }
+
+    /// What waits for a connection, given back.
+    pub fn take_pending(&mut self) -> impl Iterator<Item = Attempt> + '_ {
+        self.held_off_until = None;
+        self.pending.drain(..)
     }
 
     /// Closes every connection once what is open on it has ended; what waits for one fails.
@@ -371,7 +386,7 @@ impl Destination {
     }
 
     fn fail_pending(&mut self) {
-        for Attempt { id: attempt, .. } in self.pending.drain(..) {
+        for attempt in self.pending.drain(..) {
             self.outputs
                 .push_back(DestinationOutput::Unsent { attempt });
         }

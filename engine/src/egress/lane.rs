@@ -33,7 +33,7 @@ use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
 use cut::Cutter;
-pub use gate::GateRule;
+pub use gate::{Ended, GateRule};
 use gate::{Gate, Held, Permit, Try};
 use slots::{Batch, Slots};
 use std::collections::VecDeque;

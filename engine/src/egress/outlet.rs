@@ -8,9 +8,11 @@
 mod tests;
 
 use super::debug;
-use super::destination::{ConnectionTable, Destination, DestinationSettings};
+use super::destination::{ConnectionTable, DestinationSettings};
+use super::endpoints::{Endpoint, Endpoints};
 use crate::config::Verbosity;
 use crate::exchange::{Address, Attempt, AttemptHead, Framing};
+use crate::flow::balancing::BalancingRule;
 use crate::memory::Scratch;
 use crate::time::Instant;
 use crate::units::{AttemptId, ItemCount};
@@ -55,17 +57,26 @@ pub enum OutletSettings {
 #[derive(Debug, Clone)]
 pub struct NetworkSettings {
     pub destination: DestinationSettings,
-    /// Known where the endpoint is an address or a Unix socket; empty where it is a name.
-    pub addresses: Vec<Address>,
+    /// One at least.
+    pub endpoints: Vec<EndpointSettings>,
+    /// How several endpoints share the attempts.
+    pub balancing: Option<BalancingRule>,
     pub method: Method,
-    pub uri: Uri,
-    pub headers: HeaderMap,
     pub format: Format,
     pub encoding: Encoding,
     pub level: Level,
     pub timeout: Duration,
     /// For an exporter with fewer consumers than shards: what its home shard sends at once.
     pub window: Option<usize>,
+}
+
+/// One of its endpoints.
+#[derive(Debug, Clone)]
+pub struct EndpointSettings {
+    /// Known where the endpoint is an address or a Unix socket; empty where it is a name.
+    pub addresses: Vec<Address>,
+    pub uri: Uri,
+    pub headers: HeaderMap,
 }
 
 /// How an exporter instance sends, in one shard.
@@ -97,7 +108,8 @@ pub enum Sent {
 /// The network side of an outlet.
 #[derive(Debug)]
 pub struct Network {
-    pub destination: Destination,
+    pub endpoints: Endpoints,
+    /// Of the first endpoint; [`Endpoints`] puts another's in its place.
     pub head: Rc<AttemptHead>,
     format: Format,
     encoding: Encoding,
@@ -168,24 +180,31 @@ impl Network {
             Format::GrpcProtobuf => Framing::Grpc,
             Format::HttpProtobuf | Format::HttpJson => Framing::Plain,
         };
-        let head = AttemptHead {
+        let head = |endpoint: &EndpointSettings| AttemptHead {
             method: settings.method.clone(),
-            uri: settings.uri.clone(),
-            headers: settings.headers.clone(),
+            uri: endpoint.uri.clone(),
+            headers: endpoint.headers.clone(),
             framing,
         };
+        let endpoint = |settings: &EndpointSettings| Endpoint {
+            addresses: settings.addresses.clone(),
+            head: Rc::new(head(settings)),
+        };
+        let endpoints: Vec<_> = settings.endpoints.iter().map(endpoint).collect();
+        let first = Rc::clone(&endpoints[0].head);
         let window = |max| Window {
             max,
             open: 0,
             queue: VecDeque::new(),
         };
         Self {
-            destination: Destination::new(
-                settings.destination.clone(),
-                settings.addresses.clone(),
+            endpoints: Endpoints::new(
+                &settings.destination,
+                endpoints,
+                settings.balancing.clone(),
                 seed,
             ),
-            head: Rc::new(head),
+            head: first,
             format: settings.format,
             encoding: settings.encoding,
             level: settings.level,
@@ -222,7 +241,7 @@ impl Network {
             body,
             deadline: now + self.timeout,
         };
-        self.destination.send(attempt, table, now);
+        self.endpoints.send(attempt, 0, table, now);
         Sent::OnItsWay { wire_bytes }
     }
 

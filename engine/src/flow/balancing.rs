@@ -250,6 +250,10 @@ impl Balancing {
         )
     }
 
+    pub fn level_of(&self, endpoint: usize) -> usize {
+        self.endpoints[endpoint].level
+    }
+
     pub fn name(&self, endpoint: usize) -> &str {
         &self.rule.endpoints[endpoint].0
     }

@@ -4,14 +4,15 @@ use super::{Output, Pipeline};
 use crate::delivery::{self, Sent as WasSent, Verdict, What};
 use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput};
-use crate::egress::lane::{BatchId, Conclusion, Context, Outcome};
+use crate::egress::lane::{self, BatchId, Conclusion, Context, Outcome};
 use crate::egress::outlet::{Outlet, Parcel, Sent};
 use crate::exchange::{Address, Answer, CloseReason, Framing, Reply};
-use crate::flow::breaker::{Change, Tripped};
+use crate::flow::balancing::Change;
+use crate::flow::breaker::{self, Tripped};
 use crate::ingress::{self, Refusal};
 use crate::memory::PayloadId;
 use crate::time::Instant;
-use crate::units::{AttemptId, ConnectionId, ItemCount, LaneId, RequestId, ShardId};
+use crate::units::{AttemptId, ConnectionId, EndpointId, ItemCount, LaneId, RequestId, ShardId};
 use std::time::SystemTime;
 use tailrace_codec::Rope;
 
@@ -147,23 +148,22 @@ impl Pipeline {
         let Some(in_flight) = self.attempts.get(attempt.index()) else {
             return;
         };
-        let lane = in_flight.lane;
+        let (lane, items) = (in_flight.lane, in_flight.items);
         let signal = self.lanes[lane.index()].settings().signal;
         let mut framing = Framing::Plain;
         if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
             framing = network.head.framing;
-            network
-                .destination
-                .handle_answered(connection, &mut self.outgoing, now);
         }
+        self.with_destination(connection, now, |destination, table| {
+            destination.handle_answered(connection, table, now);
+        });
         let sent = WasSent {
             signal,
-            items: in_flight.items,
+            items,
             framing,
         };
         let verdict = delivery::verdict(answer, sent, wall_clock);
         self.conclude(attempt, Conclusion::Answered(verdict), now);
-        self.collect(lane.index(), now);
     }
 
     /// The lane's file took the bytes, or did not.
@@ -176,13 +176,10 @@ impl Pipeline {
         self.conclude(attempt, conclusion, now);
     }
 
-    pub fn handle_resolved(&mut self, lane: LaneId, addresses: Vec<Address>, now: Instant) {
-        if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
-            network
-                .destination
-                .handle_resolved(addresses, &mut self.outgoing, now);
-        }
-        self.collect(lane.index(), now);
+    pub fn handle_resolved(&mut self, endpoint: EndpointId, addresses: Vec<Address>, now: Instant) {
+        self.with_endpoint(endpoint, now, |destination, table| {
+            destination.handle_resolved(addresses, table, now);
+        });
     }
 
     pub fn handle_connected(&mut self, connection: ConnectionId, streams_max: u32, now: Instant) {
@@ -216,13 +213,24 @@ impl Pipeline {
         now: Instant,
         act: impl FnOnce(&mut Destination, &mut ConnectionTable),
     ) {
-        let Some(&lane) = self.outgoing.get(connection.index()) else {
-            return;
-        };
-        if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
-            act(&mut network.destination, &mut self.outgoing);
+        if let Some(&endpoint) = self.outgoing.get(connection.index()) {
+            self.with_endpoint(endpoint, now, act);
         }
-        self.collect(lane.index(), now);
+    }
+
+    fn with_endpoint(
+        &mut self,
+        endpoint: EndpointId,
+        now: Instant,
+        act: impl FnOnce(&mut Destination, &mut ConnectionTable),
+    ) {
+        let lane = endpoint.lane.index();
+        if let Outlet::Network(network) = &mut self.outlets[lane] {
+            network
+                .endpoints
+                .act(endpoint, &mut self.outgoing, now, act);
+        }
+        self.collect(lane, now);
     }
 
     /// Takes what a lane's destination wants done.
@@ -232,7 +240,8 @@ impl Pipeline {
             let Outlet::Network(network) = &mut self.outlets[index] else {
                 return;
             };
-            let Some(output) = network.destination.poll_output() else {
+            let Some((index, output)) = network.endpoints.poll_output() else {
+                self.tell_of_endpoints(lane);
                 return;
             };
             match output {
@@ -257,9 +266,12 @@ impl Pipeline {
                         command,
                     });
                 }
-                DestinationOutput::Resolve => self.outputs.push_back(Output::Resolve { lane }),
+                DestinationOutput::Resolve => {
+                    let endpoint = EndpointId { lane, index };
+                    self.outputs.push_back(Output::Resolve { endpoint });
+                }
                 DestinationOutput::Unsent { attempt } => {
-                    self.conclude(attempt, Conclusion::Unsent, now);
+                    self.conclude(attempt.id, Conclusion::Unsent, now);
                 }
             }
         }
@@ -300,6 +312,12 @@ impl Pipeline {
             given_to,
             ..
         } = in_flight;
+        if given_to.is_none()
+            && let Outlet::Network(network) = &mut self.outlets[lane.index()]
+        {
+            let ended = lane::Ended::of(&conclusion).of_endpoint();
+            network.endpoints.handle_ended(attempt, ended, now);
+        }
         match origin {
             Origin::Own(batch) => {
                 self.notice(lane, &conclusion, now);
@@ -347,12 +365,37 @@ impl Pipeline {
     fn tell_of_circuit(&mut self, lane: LaneId) {
         let what = match self.lanes[lane.index()].poll_circuit() {
             // Half open it had not recovered: the circuit stays as it was told.
-            None | Some(Change::Opened(Tripped::Probe)) => return,
-            Some(Change::Opened(tripped)) => What::CircuitOpened(tripped),
-            Some(Change::Closed) => What::CircuitClosed,
+            None | Some(breaker::Change::Opened(Tripped::Probe)) => return,
+            Some(breaker::Change::Opened(tripped)) => What::CircuitOpened(tripped),
+            Some(breaker::Change::Closed) => What::CircuitClosed,
         };
         let notice = self.notices[lane.index()].announce(what);
         self.outputs.push_back(Output::Notice { lane, notice });
+    }
+
+    /// Each is told: what is left alone is asked again by a pause that grows.
+    fn tell_of_endpoints(&mut self, lane: LaneId) {
+        loop {
+            let Outlet::Network(network) = &mut self.outlets[lane.index()] else {
+                return;
+            };
+            let Some(change) = network.endpoints.poll_change() else {
+                return;
+            };
+            let name = |endpoint| network.endpoints.name(endpoint).into();
+            let what = match change {
+                Change::Level { from, to } => What::Level { from, to },
+                Change::Ejected { endpoint, why } => What::EndpointOut {
+                    name: name(endpoint),
+                    why,
+                },
+                Change::Returned { endpoint } => What::EndpointBack {
+                    name: name(endpoint),
+                },
+            };
+            let notice = self.notices[lane.index()].announce(what);
+            self.outputs.push_back(Output::Notice { lane, notice });
+        }
     }
 
     pub(super) fn tell(&mut self, lane: LaneId, now: Instant, what: impl FnOnce() -> What) {

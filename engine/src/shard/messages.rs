@@ -11,7 +11,7 @@ use crate::pipeline::PipelineSettings;
 use crate::runtime::{Consumer, Producer};
 use crate::telemetry::Counters;
 use crate::time::Instant;
-use crate::units::{AttemptId, LaneId, ListenerId, ShardId};
+use crate::units::{AttemptId, EndpointId, LaneId, ListenerId, ShardId};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -72,7 +72,7 @@ impl fmt::Debug for Guest {
 #[derive(Debug)]
 pub enum Order {
     Resolved {
-        lane: LaneId,
+        endpoint: EndpointId,
         addresses: Vec<Address>,
     },
     /// Report a copy of the counters.
@@ -86,8 +86,8 @@ pub enum Order {
 /// What a shard tells the control thread.
 #[derive(Debug)]
 pub enum Report {
-    /// The addresses of the lane's endpoint are wanted.
-    Resolve { lane: LaneId },
+    /// The addresses of an endpoint are wanted.
+    Resolve { endpoint: EndpointId },
     /// The counters, and the moment they are of.
     Counted {
         shard: ShardId,

@@ -45,8 +45,8 @@ impl Shard {
                 let untold = notice.untold;
                 tracing::warn!(exporter, signal, untold, "{notice}");
             }
-            Output::Resolve { lane } => {
-                state.peers.report(Report::Resolve { lane });
+            Output::Resolve { endpoint } => {
+                state.peers.report(Report::Resolve { endpoint });
             }
             Output::Append {
                 lane,

@@ -5,6 +5,7 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
+mod endpoints;
 mod queue;
 
 use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
@@ -175,6 +176,7 @@ impl Snapshot {
             family.sample(&lane_labels(labels), counters.throttled);
         }
         self.circuits(page);
+        self.endpoints(page);
     }
 
     /// Only of exporters that have a breaker.

@@ -137,6 +137,33 @@ impl Hold {
     }
 }
 
+/// One endpoint of several, of one lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EndpointCounters {
+    /// Attempts it was chosen for.
+    pub requests: u64,
+    /// Attempts that it did not answer, or with a failure that may pass.
+    pub failed: u64,
+    /// Times that it was left alone, probes that failed included.
+    pub ejections: u64,
+    /// Gauges; summed, in how many shards it is so.
+    pub in_flight: u64,
+    pub ejected: u64,
+    /// Its level is in use.
+    pub in_use: u64,
+}
+
+impl EndpointCounters {
+    const fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        self.ejections += other.ejections;
+        self.in_flight += other.in_flight;
+        self.ejected += other.ejected;
+        self.in_use += other.in_use;
+    }
+}
+
 /// One lane's counters, in items where nothing else is said.
 ///
 /// Invariant, between two turns of the shard: [`unaccounted`](Self::unaccounted) is 0. Each field
@@ -180,6 +207,9 @@ pub struct LaneCounters {
     pub circuit: [u64; Circuit::ALL.len()],
     /// By [`OpenedBy`].
     pub circuit_opened: [u64; OpenedBy::ALL.len()],
+
+    /// By endpoint, where the exporter has several.
+    pub endpoints: Vec<EndpointCounters>,
 
     pub batch_items: Histogram<{ ITEM_BOUNDS.len() }>,
     pub batch_bytes: Histogram<{ REQUEST_BYTE_BOUNDS.len() }>,
@@ -246,6 +276,13 @@ impl LaneCounters {
         for (sum, times) in self.circuit_opened.iter_mut().zip(other.circuit_opened) {
             *sum += times;
         }
+        if self.endpoints.len() < other.endpoints.len() {
+            let several = other.endpoints.len();
+            self.endpoints.resize(several, EndpointCounters::default());
+        }
+        for (sum, endpoint) in self.endpoints.iter_mut().zip(&other.endpoints) {
+            sum.add(endpoint);
+        }
         self.batch_items.add(&other.batch_items);
         self.batch_bytes.add(&other.batch_bytes);
         self.processor_batch_bytes.add(&other.processor_batch_bytes);
@@ -279,6 +316,7 @@ impl Default for LaneCounters {
             throttled: 0,
             circuit: [0; Circuit::ALL.len()],
             circuit_opened: [0; OpenedBy::ALL.len()],
+            endpoints: Vec::new(),
             batch_items: Histogram::new(&ITEM_BOUNDS),
             batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),
             processor_batch_bytes: Histogram::new(&BATCH_BYTE_BOUNDS),

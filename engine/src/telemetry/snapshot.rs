@@ -33,6 +33,8 @@ pub struct LaneLabels {
     pub signal: Signal,
     /// The id of the `batch` processor that was compiled into the lane.
     pub batch_processor: Option<String>,
+    /// Name and level of each endpoint, where there are several.
+    pub endpoints: Vec<(String, usize)>,
 }
 
 /// What the process as a whole uses. Read by the control thread.

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, SystemTime};
 use tailrace_engine::Pipeline;
-use tailrace_engine::exchange::{Answer, Attempt, ClientCommand, CloseReason, Failure};
+use tailrace_engine::exchange::{Address, Answer, Attempt, ClientCommand, CloseReason, Failure};
 use tailrace_engine::time::Instant;
-use tailrace_engine::units::{AttemptId, ConnectionId, LaneId};
+use tailrace_engine::units::{AttemptId, ConnectionId};
 
 /// From asking for a connection to having it or not.
 const CONNECT: Duration = Duration::from_millis(1);
@@ -22,7 +22,7 @@ const WALL: SystemTime = SystemTime::UNIX_EPOCH;
 const STREAMS: u32 = 100;
 
 pub struct Network {
-    /// By lane.
+    /// The backend of port 10,000 and those after it.
     pub backends: Vec<Backend>,
     connections: BTreeMap<ConnectionId, Connection>,
     agenda: BinaryHeap<Reverse<(Instant, u64, Event)>>,
@@ -31,7 +31,7 @@ pub struct Network {
 }
 
 struct Connection {
-    lane: LaneId,
+    backend: usize,
     name: u64,
     is_up: bool,
     draining: bool,
@@ -47,7 +47,7 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// An outage begins.
-    Break(LaneId),
+    Break(usize),
     Connected(ConnectionId, u64),
     Refused(ConnectionId, u64),
     /// The attempt of this name is answered.
@@ -67,10 +67,11 @@ impl Network {
             agenda: BinaryHeap::new(),
             next: 0,
         };
-        let lanes = (0..).map(LaneId).zip(&network.backends);
-        let breaks = lanes.flat_map(|(lane, backend)| backend.breaks().map(move |at| (lane, at)));
-        for (lane, at) in breaks.collect::<Vec<_>>() {
-            network.plan(Instant(0) + at, Event::Break(lane));
+        let backends = network.backends.iter().enumerate();
+        let breaks =
+            backends.flat_map(|(index, backend)| backend.breaks().map(move |at| (index, at)));
+        for (index, at) in breaks.collect::<Vec<_>>() {
+            network.plan(Instant(0) + at, Event::Break(index));
         }
         network
     }
@@ -86,10 +87,10 @@ impl Network {
             return;
         };
         match event {
-            Event::Break(lane) => {
-                let of_lane = self.connections.iter();
-                let of_lane = of_lane.filter(|(_, connection)| connection.lane == lane);
-                let ids: Vec<_> = of_lane.map(|(id, _)| *id).collect();
+            Event::Break(index) => {
+                let broken = self.connections.iter();
+                let broken = broken.filter(|(_, connection)| connection.backend == index);
+                let ids: Vec<_> = broken.map(|(id, _)| *id).collect();
                 ids.into_iter().for_each(|id| self.lose(id, pipeline, now));
             }
             Event::Connected(id, name) => {
@@ -116,10 +117,14 @@ impl Network {
     }
 
     /// The pipeline opens a connection.
-    pub fn connect(&mut self, lane: LaneId, id: ConnectionId, now: Instant) {
+    pub fn connect(&mut self, address: &Address, id: ConnectionId, now: Instant) {
+        let backend = match address {
+            Address::Tcp(address) => usize::from(address.port() - super::setup::PORT),
+            Address::Unix(_) => panic!("no backend has a path"),
+        };
         let name = self.name();
         let connection = Connection {
-            lane,
+            backend,
             name,
             is_up: false,
             draining: false,
@@ -127,7 +132,7 @@ impl Network {
         };
         let before = self.connections.insert(id, connection);
         assert!(before.is_none(), "{id:?} is open already");
-        let event = match self.backends[lane.index()].connect(now) {
+        let event = match self.backends[backend].connect(now) {
             true => Event::Connected(id, name),
             false => Event::Refused(id, name),
         };
@@ -171,7 +176,7 @@ impl Network {
         };
         assert!(connection.is_up, "sent on a connection that is not up");
         let message = attempt.body.slice(PREFIX..attempt.body.len());
-        let backend = &mut self.backends[connection.lane.index()];
+        let backend = &mut self.backends[connection.backend];
         let (at, end) = backend.request(&message, now);
         let (lost, connection_name) = (matches!(end, End::Lost), connection.name);
         let in_time = at <= attempt.deadline;

@@ -9,12 +9,15 @@ use tailrace_engine::config::limits::{Limits, Machine, MemorySource};
 use tailrace_engine::config::{self, Inputs, ProcessEnvironment};
 use tailrace_engine::units::ByteCount;
 
+/// Of the first backend.
+pub const PORT: u16 = 10_000;
+
 pub struct Setup {
     /// Of everything that is left to chance.
     pub seed: u64,
     /// The exporters' keys, and the memory limit in MiB.
     pub yaml: String,
-    /// By exporter.
+    /// By exporter, or by endpoint where one has several.
     pub backends: Vec<Plan>,
     pub traffic: Traffic,
 }
@@ -42,7 +45,7 @@ impl Traffic {
 }
 
 /// A configuration of one gRPC receiver, a memory limit, and an otlp_grpc exporter for each of
-/// `keys`, which stand beside its endpoint.
+/// `keys`, which stand beside its endpoint, or name its endpoints.
 pub fn exporters<'a>(limit_mib: u32, keys: impl IntoIterator<Item = &'a str>) -> String {
     let mut yaml = format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{}}}}}}}}
@@ -53,8 +56,11 @@ exporters:
     let mut names = Vec::new();
     for (lane, keys) in keys.into_iter().enumerate() {
         names.push(format!("otlp_grpc/{lane}"));
-        let port = 10_000 + lane;
-        let endpoint = format!("endpoint: 'http://127.0.0.1:{port}', compression: none");
+        let port = usize::from(PORT) + lane;
+        let endpoint = match keys.contains("load_balancing") {
+            true => "compression: none".to_owned(),
+            false => format!("endpoint: 'http://127.0.0.1:{port}', compression: none"),
+        };
         // What a string is written to never fails.
         let _ = writeln!(yaml, "  otlp_grpc/{lane}: {{{endpoint}, {keys}}}");
     }
@@ -83,11 +89,12 @@ impl Setup {
         let limits = limits.unwrap_or_else(|fault| panic!("{fault}"));
         let mut pipelines = tailrace_engine::pipelines(&config, &limits, self.seed);
         let pipeline = pipelines.pop().expect("one for each shard");
-        assert_eq!(
-            config.lanes.len(),
-            self.backends.len(),
-            "a backend for each"
-        );
+        let endpoints = config.lanes.iter().map(|lane| {
+            let several = lane.balancing.as_ref();
+            several.map_or(1, |several| several.endpoints.len())
+        });
+        let endpoints: usize = endpoints.sum();
+        assert_eq!(endpoints, self.backends.len(), "a backend for each");
         pipeline
     }
 }

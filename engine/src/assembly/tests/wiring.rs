@@ -8,6 +8,8 @@ use crate::config::{Config, FileConfig, Inputs, ProcessEnvironment, Verbosity, l
 use crate::egress::lane::GateRule;
 use crate::egress::outlet::{NetworkSettings, OutletSettings};
 use crate::exchange::Keepalive;
+use crate::flow::balancing::standing::OutlierRule;
+use crate::flow::balancing::{BalancingRule, Policy};
 use crate::flow::sizing::auto::AutoRule;
 use crate::flow::{BreakerRule, BudgetRule, ConcurrencyRule, Rate, RateRule};
 use crate::ingress::{HttpReceiver, Protocol};
@@ -297,7 +299,11 @@ fn keys_of_both_network_exporters() {
         assert_eq!(outlet(&exporter).timeout, SEVEN, "{exporter}");
     }
     for exporter in each("headers: {x-seven: a}") {
-        assert_eq!(outlet(&exporter).headers["x-seven"], "a", "{exporter}");
+        assert_eq!(
+            outlet(&exporter).endpoints[0].headers["x-seven"],
+            "a",
+            "{exporter}"
+        );
     }
     for exporter in each("tailrace: {connections_max: 7}") {
         let destination = outlet(&exporter).destination;
@@ -307,7 +313,7 @@ fn keys_of_both_network_exporters() {
         assert_eq!(outlet(&exporter).destination.age_max, SEVEN, "{exporter}");
     }
     for exporter in each("tailrace: {dns_refresh: 7s}") {
-        let name = sending(&exporter).names.remove(0).expect("a name");
+        let name = sending(&exporter).names.remove(0).1;
         assert_eq!((name.host.as_str(), name.refresh), ("h", SEVEN));
     }
 }
@@ -326,10 +332,10 @@ fn keys_of_the_grpc_exporter() {
             .spread
     );
     assert_eq!(
-        outlet(&otlp("user_agent: seven")).headers["user-agent"],
+        outlet(&otlp("user_agent: seven")).endpoints[0].headers["user-agent"],
         "seven"
     );
-    let authority = outlet(&otlp("authority: seven")).uri;
+    let authority = outlet(&otlp("authority: seven")).endpoints.remove(0).uri;
     assert_eq!(
         authority.authority().map(http::uri::Authority::as_str),
         Some("seven")
@@ -417,5 +423,72 @@ fn keys_of_files_and_the_console() {
     ] {
         let files = sending(&format!("file: {{path: /seven, {keys}}}")).files;
         assert_eq!(files, [Some(expected)], "{keys}");
+    }
+}
+
+/// An exporter of each network kind with two endpoints, and these keys beside them.
+fn several(keys: &str) -> [String; 2] {
+    ["otlp", "otlphttp"].map(|id| {
+        format!(
+            "{id}: {{tailrace: {{load_balancing: {{priority_levels: [['http://a:1'], \
+             ['http://b:1']], {keys}}}}}}}"
+        )
+    })
+}
+
+#[test]
+fn several_endpoints_of_one_exporter() {
+    type Found = fn(BalancingRule) -> bool;
+    let keys: [(&str, Found); 4] = [
+        ("policy: round_robin", |rule| {
+            rule.policy == Policy::RoundRobin
+        }),
+        ("policy: least_request", |rule| {
+            rule.policy == Policy::LeastRequest
+        }),
+        ("failback_after: 7s", |rule| rule.failback_after == SEVEN),
+        ("", |rule| rule.outlier.is_none()),
+    ];
+    for (key, found) in keys {
+        for exporter in several(key) {
+            assert!(outlet(&exporter).balancing.is_some_and(found), "{exporter}");
+        }
+    }
+    type Ejects = fn(OutlierRule) -> bool;
+    let keys: [(&str, Ejects); 7] = [
+        ("consecutive_failures: 7", |rule| {
+            rule.consecutive_failures == 7
+        }),
+        ("failure_ratio: 0.07", |rule| rule.failure_ratio == 0.07),
+        ("interval: 7s", |rule| rule.window == SEVEN),
+        ("min_requests: 7", |rule| rule.min_requests == 7),
+        ("base_ejection_time: 7s", |rule| {
+            rule.base_ejection_time == SEVEN
+        }),
+        ("max_ejection_time: 7s", |rule| {
+            rule.max_ejection_time == SEVEN
+        }),
+        ("max_ejection_percent: 7", |rule| {
+            rule.max_ejection_ratio == 0.07
+        }),
+    ];
+    for (key, found) in keys {
+        for exporter in several(&format!("outlier_detection: {{{key}}}")) {
+            let rule = outlet(&exporter).balancing.expect("several");
+            assert!(rule.outlier.is_some_and(found), "{exporter}");
+        }
+    }
+    for exporter in several("") {
+        let outlet = outlet(&exporter);
+        let hosts = outlet.endpoints.iter().map(|one| one.uri.host());
+        assert!(hosts.eq([Some("a"), Some("b")]), "{exporter}");
+        let levels = outlet.balancing.expect("several").endpoints;
+        let expected = [("http://a:1".to_owned(), 0), ("http://b:1".to_owned(), 1)];
+        assert_eq!(levels, expected);
+        let assembly = sending(&exporter);
+        let names = assembly.names.iter();
+        let names = names.map(|(id, name)| (id.index, name.host.as_str()));
+        assert!(names.eq([(0, "a"), (1, "b")]), "{exporter}");
+        assert_eq!(assembly.labels.lanes[0].endpoints, expected);
     }
 }

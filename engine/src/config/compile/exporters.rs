@@ -1,5 +1,6 @@
 //! Exporters, each for each signal that reaches it.
 
+mod balancing;
 mod check;
 mod protection;
 mod sizing;
@@ -95,6 +96,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
         retry,
         protection: protection::protection(exporter),
         sizing: sizing::sizing(exporter, queue),
+        balancing: balancing::config(exporter, instance.signal),
         kind: kind(exporter, instance.signal, consumers, reader)?,
     })
 }
@@ -169,7 +171,11 @@ fn kind(
 
 fn grpc(exporter: &OtlpGrpcExporter, consumers: u32) -> Option<Box<OtlpGrpcConfig>> {
     // What is wrong with the endpoint is noted already.
-    let target = endpoint::grpc(&exporter.endpoint.0).ok()?;
+    let several = exporter.tailrace.load_balancing.0.as_ref();
+    let endpoint = several
+        .and_then(balancing::first)
+        .unwrap_or(&exporter.endpoint);
+    let target = endpoint::grpc(&endpoint.0).ok()?;
     let mut headers = headers(&exporter.headers.0);
     if let Some(user_agent) = &exporter.user_agent.0 {
         headers.push((http::header::USER_AGENT, user_agent.clone()));
@@ -202,17 +208,18 @@ fn http(
         Signal::Logs => ("logs_endpoint", &exporter.logs_endpoint),
         Signal::Profiles => ("profiles_endpoint", &exporter.profiles_endpoint),
     };
-    let url = match (whole, &exporter.endpoint) {
+    let several = exporter.tailrace.connections.load_balancing.0.as_ref();
+    let base = several
+        .and_then(balancing::first)
+        .unwrap_or(&exporter.endpoint);
+    let url = match (whole, base) {
         (Endpoint(whole), _) if !whole.is_empty() => whole.clone(),
         (_, Endpoint(base)) if base.is_empty() => {
             let rule = "either endpoint or the endpoint of this signal must be specified";
             reader.rule(key, rule);
             return None;
         }
-        (_, Endpoint(base)) => {
-            let base = base.strip_suffix('/').unwrap_or(base);
-            format!("{base}{}", signal.http_path())
-        }
+        (_, Endpoint(base)) => url_of(base, signal),
     };
     let target = endpoint::http(&url).ok()?;
     let client = &exporter.client;
@@ -256,6 +263,12 @@ fn http(
             consumers,
         ),
     }))
+}
+
+/// The URL of a signal below a base.
+fn url_of(base: &str, signal: Signal) -> String {
+    let base = base.strip_suffix('/').unwrap_or(base);
+    format!("{base}{}", signal.http_path())
 }
 
 fn headers(headers: &[(String, Secret)]) -> Vec<(HeaderName, Secret)> {

@@ -1,5 +1,6 @@
 //! Keys that several components share: the Collector's config packages.
 
+use super::balancing::LoadBalancing;
 use super::protection::{AdaptiveConcurrency, CircuitBreaker, RateLimit, RetryBudget};
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Auto, Headers, Optional, Switched};
@@ -330,6 +331,8 @@ section! {
         /// Leaves a destination alone that fails; left out: never. `circuit_breaker: {}` takes the
         /// defaults. While it is open batches wait, and none is given up for its age.
         circuit_breaker: Switched<CircuitBreaker> = "",
+        /// Sends to several endpoints instead of to `endpoint`, which is left out then.
+        load_balancing: Switched<LoadBalancing> = "",
         /// Bounds retries to a share of the traffic; left out: no bound. `retry_budget: {}` takes
         /// the defaults. What is over the budget waits.
         retry_budget: Switched<RetryBudget> = "",

@@ -67,7 +67,7 @@ impl Destination {
     }
 
     pub(super) fn open(&mut self, place: usize, table: &mut ConnectionTable, now: Instant) {
-        let entry = u32::try_from(table.insert(self.settings.lane));
+        let entry = u32::try_from(table.insert(self.settings.endpoint));
         let id = ConnectionId(entry.expect("fewer than 2^32 connections: each needs a descriptor"));
         self.connections.push(Connection {
             id,

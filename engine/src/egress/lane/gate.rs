@@ -11,6 +11,7 @@
 use super::Conclusion;
 use crate::batch::Size;
 use crate::delivery::Verdict;
+use crate::flow::balancing;
 use crate::flow::breaker::{Change, State};
 use crate::flow::{
     Breaker, BreakerRule, BudgetRule, Concurrency, ConcurrencyRule, Ramp, RateLimit, RateRule,
@@ -97,6 +98,15 @@ impl Ended {
             },
             Conclusion::Unsent => Self::Failed,
             Conclusion::Unfit => Self::Unknown,
+        }
+    }
+
+    /// The same for one of several endpoints. One that asks for a pause is well.
+    pub const fn of_endpoint(self) -> balancing::Ended {
+        match self {
+            Self::Answered | Self::Throttled(_) => balancing::Ended::Answered,
+            Self::Failed => balancing::Ended::Failed,
+            Self::Unknown => balancing::Ended::Unknown,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::egress::destination::DestinationOutput;
 use crate::exchange::ClientCommand;
-use crate::units::LaneId;
+use crate::units::{EndpointId, LaneId};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -52,17 +52,20 @@ fn broken() -> Parcel {
 fn settings(format: Format, encoding: Encoding) -> NetworkSettings {
     NetworkSettings {
         destination: DestinationSettings {
-            lane: LaneId(0),
+            endpoint: EndpointId::first(LaneId(0)),
             connections_max: 1,
             streams_max: 100,
             spread: false,
             age_max: Duration::MAX,
             spare_idle_max: Duration::MAX,
         },
-        addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
+        endpoints: vec![EndpointSettings {
+            addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
+            uri: Uri::from_static("http://127.0.0.1:4317/x"),
+            headers: HeaderMap::new(),
+        }],
+        balancing: None,
         method: Method::POST,
-        uri: Uri::from_static("http://127.0.0.1:4317/x"),
-        headers: HeaderMap::new(),
         format,
         encoding,
         level: Level::DEFAULT,
@@ -97,15 +100,16 @@ impl Rig {
             panic!("a network's outlet");
         };
         let mut attempts = Vec::new();
-        while let Some(output) = network.destination.poll_output() {
+        while let Some((_, output)) = network.endpoints.poll_output() {
             match output {
                 DestinationOutput::Connect { connection, .. } => {
-                    network.destination.handle_connected(
-                        connection,
-                        100,
-                        &mut self.table,
-                        Instant(7),
-                    );
+                    let id = EndpointId::first(LaneId(0));
+                    let now = Instant(7);
+                    network
+                        .endpoints
+                        .act(id, &mut self.table, now, |it, table| {
+                            it.handle_connected(connection, 100, table, now);
+                        });
                 }
                 DestinationOutput::Command {
                     command: ClientCommand::Send(attempt),

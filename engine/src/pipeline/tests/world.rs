@@ -4,7 +4,7 @@ use crate::batch::Sizer;
 use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
 use crate::egress::lane::{Conclusion, GateRule, LaneSettings, QueueLimit};
-use crate::egress::outlet::{Format, NetworkSettings, OutletSettings, Parcel};
+use crate::egress::outlet::{EndpointSettings, Format, NetworkSettings, OutletSettings, Parcel};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
 use crate::ingress::{Protocol, Receiver, Signals};
@@ -51,17 +51,20 @@ pub fn lane() -> LaneSettings {
 pub(super) fn outlet(lane: usize, window: Option<usize>) -> OutletSettings {
     OutletSettings::Network(Box::new(NetworkSettings {
         destination: DestinationSettings {
-            lane: LaneId(lane as u32),
+            endpoint: EndpointId::first(LaneId(lane as u32)),
             connections_max: 2,
             streams_max: 100,
             spread: false,
             age_max: Duration::MAX,
             spare_idle_max: Duration::from_secs(30),
         },
-        addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
+        endpoints: vec![EndpointSettings {
+            addresses: vec![Address::Tcp(([127, 0, 0, 1], 4317).into())],
+            uri: Uri::from_static("http://127.0.0.1:4317/x"),
+            headers: HeaderMap::new(),
+        }],
+        balancing: None,
         method: Method::POST,
-        uri: Uri::from_static("http://127.0.0.1:4317/x"),
-        headers: HeaderMap::new(),
         format: Format::GrpcProtobuf,
         encoding: Encoding::Identity,
         level: Level::DEFAULT,

@@ -15,11 +15,13 @@ fn snapshot() -> Snapshot {
                 exporter: "otlp_grpc/a\"b\\c\nd".into(),
                 signal: Signal::Traces,
                 batch_processor: Some("batch".into()),
+                endpoints: Vec::new(),
             },
             LaneLabels {
                 exporter: "debug".into(),
                 signal: Signal::Metrics,
                 batch_processor: None,
+                endpoints: Vec::new(),
             },
         ],
         resource: vec![

@@ -1,6 +1,6 @@
 //! The rules of each exporter, whatever signals it is used for.
 
-use super::{protection, sizing};
+use super::{balancing, protection, sizing};
 use crate::config::Secret;
 use crate::config::compile::{Exporter, batching};
 use crate::config::endpoint;
@@ -165,23 +165,24 @@ fn headers(headers: &[(String, Secret)], reader: &mut Reader) {
 }
 
 fn grpc(exporter: &OtlpGrpcExporter, reader: &mut Reader) {
-    match endpoint::grpc(&exporter.endpoint.0) {
-        Err(wrong) => reader.rule("endpoint", wrong),
-        Ok(target) => {
-            let insecure = exporter.tls.0.as_ref().is_some_and(|tls| tls.insecure);
-            let told_otherwise = exporter
-                .tls
-                .0
-                .as_ref()
-                .is_some_and(|tls| !tls.insecure && *tls != ClientTls::plain(false));
-            if !target.plaintext && !insecure && !told_otherwise {
-                reader.rule(
-                    "tls",
-                    "the Collector would use TLS here, which is not supported in this build; \
-                     `tls: {insecure: true}` or an http:// endpoint sends in the clear",
-                );
+    let valid = |endpoint: &str| endpoint::grpc(endpoint).map(|target| target.plaintext);
+    match &exporter.tailrace.load_balancing.0 {
+        Some(several) => {
+            let one = !exporter.endpoint.0.is_empty();
+            balancing::check(several, one, |endpoint| valid(endpoint).map(drop), reader);
+            let listed = several.priority_levels.iter().flatten();
+            for endpoint in several.endpoints.iter().chain(listed) {
+                if valid(&endpoint.0) == Ok(false) {
+                    plaintext(exporter, reader);
+                    break;
+                }
             }
         }
+        None => match valid(&exporter.endpoint.0) {
+            Err(wrong) => reader.rule("endpoint", wrong),
+            Ok(false) => plaintext(exporter, reader),
+            Ok(true) => {}
+        },
     }
     match exporter.compression {
         CompressionName::Gzip
@@ -203,6 +204,20 @@ fn grpc(exporter: &OtlpGrpcExporter, reader: &mut Reader) {
     }
 }
 
+/// An endpoint does not say itself that it is in the clear.
+fn plaintext(exporter: &OtlpGrpcExporter, reader: &mut Reader) {
+    let tls = exporter.tls.0.as_ref();
+    let insecure = tls.is_some_and(|tls| tls.insecure);
+    let told_otherwise = tls.is_some_and(|tls| !tls.insecure && *tls != ClientTls::plain(false));
+    if !insecure && !told_otherwise {
+        reader.rule(
+            "tls",
+            "the Collector would use TLS here, which is not supported in this build; \
+             `tls: {insecure: true}` or an http:// endpoint sends in the clear",
+        );
+    }
+}
+
 fn http(exporter: &OtlpHttpExporter, reader: &mut Reader) {
     let endpoints = [
         ("endpoint", &exporter.endpoint),
@@ -211,7 +226,11 @@ fn http(exporter: &OtlpHttpExporter, reader: &mut Reader) {
         ("logs_endpoint", &exporter.logs_endpoint),
         ("profiles_endpoint", &exporter.profiles_endpoint),
     ];
-    if endpoints.iter().all(|(_, endpoint)| endpoint.0.is_empty()) {
+    let none = endpoints.iter().all(|(_, endpoint)| endpoint.0.is_empty());
+    if let Some(several) = &exporter.tailrace.connections.load_balancing.0 {
+        let valid = |endpoint: &str| endpoint::http(endpoint).map(drop);
+        balancing::check(several, !none, valid, reader);
+    } else if none {
         reader.rule("endpoint", "at least one endpoint must be specified");
     }
     for (key, endpoint) in endpoints {

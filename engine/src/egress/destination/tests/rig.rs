@@ -3,6 +3,7 @@
 
 use super::super::*;
 use crate::exchange::{AttemptHead, Framing};
+use crate::units::{AttemptId, LaneId};
 use http::{HeaderMap, Method, Uri};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ pub const UNREACHABLE: CloseReason = CloseReason::Unreachable {
 
 pub fn settings() -> DestinationSettings {
     DestinationSettings {
-        lane: LaneId(0),
+        endpoint: EndpointId::first(LaneId(0)),
         connections_max: 10,
         streams_max: u32::MAX,
         spread: false,
@@ -304,7 +305,7 @@ impl Rig {
                 command: ClientCommand::Drain,
             } => Did::Drain(self.number(connection)),
             DestinationOutput::Resolve => Did::Resolve,
-            DestinationOutput::Unsent { attempt } => Did::Unsent(attempt.0),
+            DestinationOutput::Unsent { attempt } => Did::Unsent(attempt.id.0),
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,7 @@ use crate::flow::Random;
 use crate::pipeline::tests::world::{decode, ok, status};
 use crate::pipeline::{Output, Pipeline};
 use crate::time::Instant;
-use crate::units::{AttemptId, ConnectionId, LaneId};
+use crate::units::{AttemptId, ConnectionId, EndpointId, LaneId};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -40,7 +40,7 @@ struct Connection {
 #[derive(Debug, Default)]
 pub struct Network {
     connections: BTreeMap<ConnectionId, Connection>,
-    unresolved: Vec<LaneId>,
+    unresolved: Vec<EndpointId>,
     seen: HashMap<(LaneId, String), Seen>,
     /// Items answered with success, of which the destination rejected `partial`.
     pub taken: HashMap<LaneId, u64>,
@@ -70,7 +70,7 @@ impl Network {
                 connection,
                 command,
             } => self.command(connection, command, pipeline, now),
-            Output::Resolve { lane } => self.unresolved.push(lane),
+            Output::Resolve { endpoint } => self.unresolved.push(endpoint),
             Output::Notice { .. } => {}
             other => panic!("not for the network: {other:?}"),
         }
@@ -120,9 +120,9 @@ impl Network {
 
     /// Lets one thing happen; `false` if nothing could.
     pub fn step(&mut self, pipeline: &mut Pipeline, random: &mut Random, now: Instant) -> bool {
-        if let Some(lane) = self.unresolved.pop() {
+        if let Some(endpoint) = self.unresolved.pop() {
             let address = Address::Tcp(([127, 0, 0, 1], 4317).into());
-            pipeline.handle_resolved(lane, vec![address], now);
+            pipeline.handle_resolved(endpoint, vec![address], now);
             return true;
         }
         let waiting = |(_, connection): &(&ConnectionId, &Connection)| {
