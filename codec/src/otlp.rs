@@ -9,6 +9,7 @@ mod partition;
 mod piece;
 pub mod response;
 mod runs;
+pub mod sampling;
 mod scan;
 mod scan_deep;
 mod split;
