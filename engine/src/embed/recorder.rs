@@ -43,6 +43,8 @@ pub struct Recorder {
     dropped: Arc<AtomicU64>,
     dropped_here: Cell<u64>,
     limits: RecorderLimits,
+    /// Nobody wants its items: they go nowhere, and are not counted.
+    is_off: bool,
 }
 
 #[derive(Debug)]
@@ -90,12 +92,29 @@ impl Recorder {
             dropped: Arc::clone(&source.dropped),
             dropped_here: Cell::new(0),
             limits,
+            is_off: false,
         };
         (recorder, source)
     }
 
+    /// A recorder whose items go nowhere.
+    pub(super) fn off() -> Self {
+        let (mut recorder, _) = Self::new(RecorderLimits {
+            chunk_bytes: 0,
+            chunks_max: 1,
+        });
+        recorder.is_off = true;
+        recorder
+    }
+
+    /// Whether items go anywhere: `false` where telemetry or this signal is disabled, and then an
+    /// item need not be put together.
+    pub const fn is_on(&self) -> bool {
+        !self.is_off
+    }
+
     /// Hands over one finished item by its content. `false`: there was no room, and it was counted
-    /// as dropped.
+    /// as dropped. Where the signal is disabled nothing is kept and nothing counted.
     ///
     /// Cost: one copy; for each chunk begun one store in a ring, and while the engine catches up
     /// an allocation.
@@ -108,6 +127,9 @@ impl Recorder {
         let mut chunks = self.chunks.borrow_mut();
         let Chunks { made, current } = &mut *chunks;
         if made[*current].append(head, content) {
+            return true;
+        }
+        if self.is_off {
             return true;
         }
         let fits = head.len() + content.len() <= self.limits.chunk_bytes;
@@ -133,7 +155,7 @@ impl Recorder {
         let Chunks { made, current } = &mut *chunks;
         let is_used = |(at, chunk): (usize, &mut Filling)| at == *current || !chunk.is_free();
         let used = made.iter_mut().enumerate().map(is_used);
-        let used = used.filter(|used| *used).count();
+        let used = used.filter(|used| *used && !self.is_off).count();
         Pressure(u16::try_from(used * 1000 / self.limits.chunks_max).unwrap_or(1000))
     }
 

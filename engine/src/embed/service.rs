@@ -20,13 +20,12 @@ use tailrace_codec::otlp::encode::{Envelope, Resource, Scope, Value};
 /// as the process lives, at most half a minute. Only [`shutdown`](Self::shutdown) waits.
 #[derive(Debug)]
 pub struct Embedded {
-    doorway: Arc<Doorway>,
+    /// `None`: disabled, and nothing was started.
+    doorway: Option<Arc<Doorway>>,
     /// `None` once it is shut down. Locked by nobody: one end of its ring is for one thread, and
     /// only who owns the engine uses it.
     running: Mutex<Option<Box<Running>>>,
-    resource: Vec<(String, String)>,
-    limits: RecorderLimits,
-    temporality: TemporalityPreference,
+    settings: Settings,
 }
 
 /// Why the engine did not start. The service can go on without it.
@@ -47,12 +46,23 @@ impl fmt::Display for EmbedError {
 
 impl std::error::Error for EmbedError {}
 
+/// The signals that recorders are made for.
+const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+
 /// How often an engine that ends is looked at.
 const ENDING_PERIOD: Duration = Duration::from_millis(1);
 
 impl Embedded {
-    /// Starts control and one shard, neither bound to a processor.
+    /// Starts control and one shard, neither bound to a processor. Where telemetry is disabled
+    /// nothing is started: recorders keep nothing, and a flush succeeds at once.
     pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
+        if !SIGNALS.iter().any(|signal| settings.takes(*signal)) {
+            return Ok(Self {
+                doorway: None,
+                running: Mutex::default(),
+                settings: settings.clone(),
+            });
+        }
         let config = settings.config().map_err(EmbedError::Settings)?;
         let options = Options {
             runtime: settings.runtime,
@@ -66,11 +76,9 @@ impl Embedded {
         let guest = Guest::new(move |shard| intake::run(shard, inside, heard));
         let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
         Ok(Self {
-            doorway,
+            doorway: Some(doorway),
             running: Mutex::new(Some(Box::new(running))),
-            resource: settings.resource(),
-            limits: settings.recorder,
-            temporality: settings.temporality,
+            settings: settings.clone(),
         })
     }
 
@@ -79,15 +87,17 @@ impl Embedded {
     /// Cost: memory for one chunk, and a wake-up of the shard. After the engine has ended it
     /// records until it is full, and then drops.
     pub fn recorder(&self, signal: Signal, scope: &Scope<'_>) -> Recorder {
-        let resource = self.resource.iter();
+        let resource = self.settings.resource();
         let resource: Vec<_> = resource
+            .iter()
             .map(|(key, value)| (&key[..], Value::String(value)))
             .collect();
         let resource = Resource {
             attributes: &resource,
             ..Resource::default()
         };
-        self.recorder_in(signal, Envelope::new(&resource, scope), self.limits)
+        let envelope = Envelope::new(&resource, scope);
+        self.recorder_in(signal, envelope, self.recorder_limits())
     }
 
     /// A recorder whose items stand in this resource and scope.
@@ -97,30 +107,43 @@ impl Embedded {
         envelope: Envelope,
         limits: RecorderLimits,
     ) -> Recorder {
+        let doorway = match &self.doorway {
+            Some(doorway) if self.settings.takes(signal) => doorway,
+            _ => return Recorder::off(),
+        };
         let (recorder, source) = Recorder::new(limits);
         let recording = Recording {
             signal,
             envelope: Arc::new(envelope),
             source,
         };
-        let _ = self.doorway.send(Command::Record(Box::new(recording)));
+        let _ = doorway.send(Command::Record(Box::new(recording)));
         recorder
+    }
+
+    /// Whether items of this signal go anywhere. `false` where telemetry is disabled, or this
+    /// signal: then they need not be put together.
+    pub const fn records(&self, signal: Signal) -> bool {
+        self.settings.takes(signal)
     }
 
     /// What a recorder is told to hold.
     pub const fn recorder_limits(&self) -> RecorderLimits {
-        self.limits
+        self.settings.recorder
     }
 
     /// How the sums and histograms of instruments are to be reported.
     pub const fn temporality(&self) -> TemporalityPreference {
-        self.temporality
+        self.settings.temporality
     }
 
     /// Waits until everything recorded before is delivered, at most for `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        let Some(doorway) = &self.doorway else {
+            return Ok(FlushReport { dropped_items: 0 });
+        };
         let (sender, answer) = sync_channel(1);
-        let sent = self.doorway.send(Command::Flush(sender));
+        let sent = doorway.send(Command::Flush(sender));
         sent.map_err(|_| FlushError::Ended)?;
         match answer.recv_timeout(timeout) {
             Ok(outcome) => outcome,
@@ -159,9 +182,9 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(running) = self.take_running() {
+        if let (Some(running), Some(doorway)) = (self.take_running(), &self.doorway) {
             // An engine whose shard has ended is let go of here.
-            drop(self.doorway.send(Command::Close(running)));
+            drop(doorway.send(Command::Close(running)));
         }
     }
 }

@@ -65,6 +65,9 @@ impl MetricExporter {
 
 impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        if !self.engine.records(Signal::Metrics) {
+            return Ok(());
+        }
         let origin = self.origin(metrics.resource());
         let request = ExportMetricsServiceRequest::from(metrics);
         let converted = request.resource_metrics.into_iter();

@@ -82,8 +82,17 @@ impl Origin {
         &self.0.resource
     }
 
-    /// Records one item, which `write` writes. `false`: it was dropped and counted.
+    /// Whether items go anywhere.
+    pub fn is_on(&self) -> bool {
+        self.0.engine.records(self.0.signal)
+    }
+
+    /// Records one item, which `write` writes. `false`: it was dropped and counted. Where the
+    /// signal is disabled nothing is written.
     pub fn record(&self, scope: ScopeOf<'_>, write: impl FnOnce(&mut Writer)) -> bool {
+        if !self.is_on() {
+            return true;
+        }
         self.with_recorder(scope, |recorder| {
             let mut out = recorder.buffer();
             write(&mut out);
