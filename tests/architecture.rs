@@ -17,7 +17,7 @@ enum Rank {
 use Rank::{Deciding, Network};
 
 /// As in `ARCHITECTURE.md`, "Rooms of the engine". `lib.rs` is the public face and sees all.
-const ROOMS: [(&str, Rank); 18] = [
+const ROOMS: [(&str, Rank); 19] = [
     ("units", Deciding(0)),
     ("time", Deciding(0)),
     ("exchange", Deciding(1)),
@@ -26,6 +26,7 @@ const ROOMS: [(&str, Rank); 18] = [
     ("memory", Deciding(1)),
     ("telemetry", Deciding(1)),
     ("batch", Deciding(2)),
+    ("classify", Deciding(2)),
     ("ingress", Deciding(2)),
     ("delivery", Deciding(2)),
     ("egress", Deciding(3)),

@@ -18,7 +18,7 @@ mod walk;
 
 pub use edit::{Edit, Edits};
 pub use merge::merge;
-pub use partition::partition;
+pub use partition::{Sorted, partition, sort};
 pub use piece::Piece;
 pub use scan::{Scan, scan};
 pub use scan_deep::{check, scan_deep};

@@ -7,6 +7,7 @@
 mod clients;
 mod division;
 mod listeners;
+mod priority;
 mod resource;
 mod sizing;
 #[cfg(test)]
@@ -72,10 +73,11 @@ fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> Pipeli
     PipelineSettings {
         credit_bytes: limits.credit.0,
         credit_high: limits.credit_high.0,
+        classifier: priority::classifier(config),
         connections_max: limits.connections_max as usize,
         listeners: config.listeners.iter().map(listeners::settings).collect(),
         lanes: lanes()
-            .map(|(id, lane)| lane_settings(id, lane, division, limits))
+            .map(|(id, lane)| lane_settings(id, config, lane, division, limits))
             .collect(),
         exporters: lanes().map(|(_, lane)| lane.exporter.to_string()).collect(),
         outlets: lanes()
@@ -89,6 +91,7 @@ fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> Pipeli
 
 fn lane_settings(
     id: LaneId,
+    config: &Config,
     lane: &LaneConfig,
     division: Division,
     limits: &ShardLimits,
@@ -120,6 +123,7 @@ fn lane_settings(
             overflow: lane.queue.overflow,
         },
         batching,
+        fair: priority::fair(config, lane, division),
         partitions: lane
             .batch
             .as_ref()

@@ -11,9 +11,11 @@ mod size;
 pub use open::{Batching, OpenBatches, Room, SealCause, Sealed};
 pub use size::{Size, Sizer};
 
+use crate::flow::fair::{Class, Waits};
 use crate::memory::PayloadId;
 use crate::memory::store::{Metadata, Store};
 use crate::time::Instant;
+use crate::units::ItemCount;
 use tailrace_codec::Rope;
 
 /// What one lane holds of one payload: all of it, or a piece.
@@ -25,6 +27,8 @@ pub struct Part {
     pub size: Size,
     /// Parts of different metadata never stand in one batch.
     pub metadata: Option<Metadata>,
+    /// How it waits. Parts of different tenants never stand in one batch either.
+    pub class: Class,
     pub arrived: Instant,
 }
 
@@ -35,5 +39,23 @@ impl Part {
             Some(piece) => Rope::clone(piece),
             None => store.get(self.payload).body.clone(),
         }
+    }
+}
+
+impl Waits for Part {
+    fn items(&self) -> ItemCount {
+        self.size.items
+    }
+
+    fn bytes(&self) -> u64 {
+        self.size.bytes
+    }
+
+    fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    fn class(&self) -> Class {
+        self.class
     }
 }

@@ -32,6 +32,7 @@ mod load;
 mod nearest;
 mod node;
 mod printed;
+mod priority;
 mod protection;
 mod raw;
 mod scalar;
@@ -60,6 +61,7 @@ pub use listener::{
 pub use load::{Faults, Loaded, load};
 pub use node::Position;
 pub use printed::Printed;
+pub use priority::{CatchUpConfig, CatchUpOrder, PriorityConfig, PriorityRuleConfig};
 pub use protection::{
     AdaptiveConcurrencyConfig, CircuitBreakerConfig, ProtectionConfig, RateLimitConfig,
     RetryBudgetConfig,
@@ -94,6 +96,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     pub memory: MemoryConfig,
     pub engine: EngineConfig,
+    /// `None`: nothing goes before anything else.
+    pub priority: Option<PriorityConfig>,
     /// Keys that were accepted and have no effect, or one that may surprise. Printed at start.
     pub warnings: Vec<Warning>,
 }

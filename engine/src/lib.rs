@@ -11,6 +11,7 @@ pub mod units;
 
 mod assembly;
 mod batch;
+mod classify;
 mod control;
 mod delivery;
 mod egress;

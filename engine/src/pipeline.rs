@@ -4,8 +4,8 @@
 //!   opened            a connection is given windows from free credit
 //!   head              ingress decides on the headers            -> receive | reply
 //!   reserve           credit for the body, before it is read    -> granted | reply
-//!   complete          inflate, convert, scan; every lane must have room
-//!                     store it, put a part into each lane       -> reply | wait
+//!   complete          inflate, convert, scan, classify; every lane must have room
+//!                     store it, put its parts into each lane    -> reply | wait
 //!   turn              lanes form batches, outlets send them     -> outputs
 //!   answered          the verdict settles, retries or takes apart
 //!   settle            the last lane lets go: credit returns, who waited is answered
@@ -26,6 +26,7 @@ mod tests;
 
 pub use settings::{ListenerSettings, PipelineSettings};
 
+use crate::classify::Classifier;
 use crate::delivery::{Notice, Notices};
 use crate::egress::balance::{Balance, BusyPermille};
 use crate::egress::destination::{ConnectionTable, Terms};
@@ -132,6 +133,7 @@ pub struct Pipeline {
     drain_rate: DrainRate,
     random: Random,
     decompressor: Decompressor,
+    classifier: Classifier,
     scratch: Scratch,
     /// One copy of each distinct metadata, so that comparing two is comparing pointers.
     metadata: SharedMetadata,
@@ -198,6 +200,7 @@ impl Pipeline {
             drain_rate: DrainRate::default(),
             random: Random::new(seed),
             decompressor: Decompressor::new(),
+            classifier: Classifier::new(settings.classifier.clone()),
             scratch: Scratch::default(),
             metadata: SharedMetadata::default(),
             receivers: vec![ReceiverCounters::default(); settings.listeners.len()],

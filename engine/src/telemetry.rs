@@ -21,7 +21,10 @@ mod text;
 
 pub use busy::Busy;
 pub use histogram::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BYTE_BOUNDS};
-pub use lane::{Circuit, DropReason, EndpointCounters, Hold, LaneCounters, OpenedBy, RejectReason};
+pub use lane::{
+    Circuit, DropReason, EndpointCounters, Hold, LaneCounters, OpenedBy, PriorityCounters,
+    RejectReason,
+};
 pub use queue::QueueFlow;
 pub use sizing::LaneSize;
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};

@@ -42,6 +42,33 @@ id!(
     LaneId
 );
 
+id!(
+    /// Whose data it is, the same number in every shard; 0 where nobody is told apart.
+    #[derive(Default)]
+    TenantId
+);
+
+/// How important data is, the most important first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Priority {
+    High,
+    #[default]
+    Medium,
+    Low,
+}
+
+impl Priority {
+    pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
 /// One of the endpoints of an exporter instance over a network, the same in every shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointId {

@@ -71,8 +71,11 @@ fn try_seed(seed: u64) {
 /// The world after all that happens in it, and whether nothing is left inside.
 fn played(seed: u64) -> (World, bool) {
     let setup = chance::setup(seed);
-    let phases = setup.traffic.phases.iter();
-    let duration = phases.map(|phase| phase.duration).sum();
+    let ends = setup.traffic.iter().map(|traffic| {
+        let phases = traffic.phases.iter().map(|phase| phase.duration);
+        phases.sum::<Duration>()
+    });
+    let duration = ends.max().unwrap_or_default();
     let mut world = World::new(setup);
     world.pass(duration);
     let settled = world.settle(SETTLED);
@@ -83,7 +86,6 @@ fn play(seed: u64) {
     let Setup { yaml, backends, .. } = chance::setup(seed);
     let lanes = backends.len();
     let (world, settled) = played(seed);
-    let senders = &world.senders;
     for lane in 0..lanes {
         let (counters, backend) = (world.lane(lane), world.backend(lane));
         assert!(settled, "something is left: {counters:?}\n{yaml}");
@@ -100,9 +102,11 @@ fn play(seed: u64) {
         // A full success for items that were not taken would be one that nobody gave.
         assert!(counters.delivered <= backend.taken, "{yaml}");
     }
-    assert_eq!(senders.waiting(), 0, "who waits was answered\n{yaml}");
-    // Without a delay this code says never to come again. Source:
-    // <https://opentelemetry.io/docs/specs/otlp/#failures>
-    let for_good = senders.refused_without_delay.get(&Code::ResourceExhausted);
-    assert_eq!(for_good, None, "{yaml}");
+    for sender in &world.senders {
+        assert_eq!(sender.waiting(), 0, "who waits was answered\n{yaml}");
+        // Without a delay this code says never to come again. Source:
+        // <https://opentelemetry.io/docs/specs/otlp/#failures>
+        let for_good = sender.refused_without_delay.get(&Code::ResourceExhausted);
+        assert_eq!(for_good, None, "{yaml}");
+    }
 }

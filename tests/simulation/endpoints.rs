@@ -29,7 +29,11 @@ fn world(seed: u64, balancing: &str, odd: Plan) -> World {
         seed,
         yaml: exporters(64, [keys.as_str()]),
         backends: vec![backend("10ms"), odd, backend("10ms")],
-        traffic: Traffic::steady(Shape::steady(RATE, Spacing::Poisson), SPANS, MINUTES),
+        traffic: vec![Traffic::steady(
+            Shape::steady(RATE, Spacing::Poisson),
+            SPANS,
+            MINUTES,
+        )],
     })
 }
 
@@ -146,7 +150,11 @@ fn another_level_takes_what_the_first_cannot_and_gives_it_back() {
             },
             backend("10ms"),
         ],
-        traffic: Traffic::steady(Shape::steady(RATE, Spacing::Poisson), SPANS, MINUTES),
+        traffic: vec![Traffic::steady(
+            Shape::steady(RATE, Spacing::Poisson),
+            SPANS,
+            MINUTES,
+        )],
     });
     run(&mut world);
     let of = |backend: usize, seconds: std::ops::Range<usize>| {

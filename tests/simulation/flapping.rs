@@ -22,7 +22,11 @@ fn it_is_not_stormed_with_connections_and_nothing_is_lost() {
             outages: outages.collect(),
             capacity: None,
         }],
-        traffic: Traffic::steady(Shape::steady(20.0, Spacing::Poisson), SPANS, MINUTES),
+        traffic: vec![Traffic::steady(
+            Shape::steady(20.0, Spacing::Poisson),
+            SPANS,
+            MINUTES,
+        )],
     });
     world.pass(MINUTES);
     let connects = &world.backend(0).connects;

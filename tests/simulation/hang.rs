@@ -33,7 +33,11 @@ fn world(keys: &str) -> World {
         seed: 2,
         yaml: exporters(512, keys),
         backends: backends.collect(),
-        traffic: Traffic::steady(Shape::steady(5.0, Spacing::Poisson), SPANS, MINUTE),
+        traffic: vec![Traffic::steady(
+            Shape::steady(5.0, Spacing::Poisson),
+            SPANS,
+            MINUTE,
+        )],
     })
 }
 
@@ -71,7 +75,7 @@ fn others_have_everything(world: &World) {
 fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
     let mut world = world("timeout: 5s, sending_queue: {queue_size: 100}");
     filmed("hang-reject.svg", &mut world);
-    let senders = &world.senders;
+    let senders = &world.senders[0];
     assert!(
         senders.refusals() > senders.sent / 2,
         "{:?}",
@@ -88,7 +92,12 @@ fn with_reject_the_senders_see_it_and_the_others_get_what_was_accepted() {
 fn with_drop_oldest_nobody_sees_it_and_what_is_dropped_is_counted() {
     let mut world = world("sending_queue: {queue_size: 100, overflow: drop_oldest}, timeout: 5s");
     filmed("hang-drop.svg", &mut world);
-    assert_eq!(world.senders.refusals(), 0, "{:?}", world.senders.refused);
+    assert_eq!(
+        world.senders[0].refusals(),
+        0,
+        "{:?}",
+        world.senders[0].refused
+    );
     others_have_everything(&world);
     let hung = world.lane(HUNG);
     let dropped: u64 = hung.dropped.iter().sum();

@@ -7,6 +7,7 @@ mod flapping;
 mod hang;
 mod outage;
 mod overload;
+mod priority;
 mod queueing;
 mod rates;
 mod retries;

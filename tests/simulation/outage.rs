@@ -30,11 +30,15 @@ fn what_was_accepted_is_delivered_once_after_an_hour_without_backend() {
                 until: Duration::MAX,
             }),
         }],
-        traffic: Traffic::steady(Shape::steady(2.0, Spacing::Poisson), SPANS, 120 * MINUTE),
+        traffic: vec![Traffic::steady(
+            Shape::steady(2.0, Spacing::Poisson),
+            SPANS,
+            120 * MINUTE,
+        )],
     });
     let mut film = Film::new(0, Duration::from_secs(10));
     film.pass(&mut world, outage.start);
-    assert_eq!(world.senders.refusals(), 0);
+    assert_eq!(world.senders[0].refusals(), 0);
     film.pass(&mut world, outage.end - outage.start);
     let gathered = world.lane(0);
     let gathered = gathered.admitted - gathered.delivered;
@@ -56,7 +60,12 @@ fn what_was_accepted_is_delivered_once_after_an_hour_without_backend() {
         ],
     );
     // Twice nothing: what was accepted before and during it, and what came after.
-    assert_eq!(world.senders.refusals(), 0, "{:?}", world.senders.refused);
+    assert_eq!(
+        world.senders[0].refusals(),
+        0,
+        "{:?}",
+        world.senders[0].refused
+    );
     assert!(world.settle(10 * MINUTE), "{:?}", world.lane(0));
     assert_eq!(world.lost(0), 0);
     let backend = world.backend(0);

@@ -33,11 +33,11 @@ fn memory_stays_within_its_limit_and_who_is_refused_is_told() {
             capacity: Some(capacity),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(
+        traffic: vec![Traffic::steady(
             Shape::steady(10.0 * CAPACITY / SPANS as f64, Spacing::Poisson),
             SPANS,
             HALF_AN_HOUR,
-        ),
+        )],
     });
     let mut film = Film::new(0, Duration::from_secs(10));
     film.pass(&mut world, HALF_AN_HOUR);
@@ -69,7 +69,7 @@ fn memory_stays_within_its_limit_and_who_is_refused_is_told() {
     assert!(queue.utilisation() > 0.99, "{queue:?}");
     // The limit was what held, and is never passed: each step checks that.
     assert!(world.peak_bytes > world.bytes_max() / 2);
-    let senders = &world.senders;
+    let senders = &world.senders[0];
     assert!(
         senders.refusals() > senders.sent / 2,
         "{:?}",

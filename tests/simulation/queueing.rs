@@ -31,7 +31,11 @@ fn run(rate: f64, consumers: u32, latency: &str) -> Seen {
             script: format!("phases: [{{latency: {{{latency}}}}}]"),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(Shape::steady(rate, Spacing::Poisson), 1, TIME),
+        traffic: vec![Traffic::steady(
+            Shape::steady(rate, Spacing::Poisson),
+            1,
+            TIME,
+        )],
     });
     world.pass(Duration::from_secs(60));
     let (mut seen, mut samples) = (Seen::default(), 0.0);

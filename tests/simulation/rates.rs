@@ -24,7 +24,7 @@ fn no_more_is_offered_than_the_rate_while_twice_as_much_comes() {
             script: "phases: [{latency: {exponential: 100ms}}]".to_owned(),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(traffic, SPANS, 5 * MINUTE),
+        traffic: vec![Traffic::steady(traffic, SPANS, 5 * MINUTE)],
     });
     world.pass(5 * MINUTE);
     let offered = &world.backend(0).offered;
@@ -64,7 +64,11 @@ fn a_brown_out_gets_less_at_once_and_everything_in_the_end() {
             }),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(Shape::steady(10.0, Spacing::Poisson), SPANS, 20 * MINUTE),
+        traffic: vec![Traffic::steady(
+            Shape::steady(10.0, Spacing::Poisson),
+            SPANS,
+            20 * MINUTE,
+        )],
     });
     let mut film = Film::new(0, Duration::from_secs(5));
     film.pass(&mut world, 10 * MINUTE);

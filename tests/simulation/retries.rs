@@ -17,7 +17,11 @@ fn amplification(script: &str) -> f64 {
             script: script.to_owned(),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(Shape::steady(20.0, Spacing::Poisson), SPANS, MINUTES),
+        traffic: vec![Traffic::steady(
+            Shape::steady(20.0, Spacing::Poisson),
+            SPANS,
+            MINUTES,
+        )],
     });
     world.pass(MINUTES);
     assert!(world.settle(MINUTES), "{:?}", world.lane(0));

@@ -20,7 +20,11 @@ fn world(rate: f64, script: &str, time: Duration) -> World {
             script: script.to_owned(),
             ..Plan::default()
         }],
-        traffic: Traffic::steady(Shape::steady(rate, Spacing::Poisson), SPANS, time),
+        traffic: vec![Traffic::steady(
+            Shape::steady(rate, Spacing::Poisson),
+            SPANS,
+            time,
+        )],
     })
 }
 
@@ -84,14 +88,18 @@ fn an_outage_within_its_target_is_held() {
             outages: vec![Duration::from_secs(200)..Duration::from_secs(230)],
             ..Plan::default()
         }],
-        traffic: Traffic::steady(Shape::steady(60.0, Spacing::Poisson), SPANS, time),
+        traffic: vec![Traffic::steady(
+            Shape::steady(60.0, Spacing::Poisson),
+            SPANS,
+            time,
+        )],
     });
     world.pass(Duration::from_secs(199));
     let sized = world.lane(0).queue_capacity;
     // Sized from 60 a second for half a minute, not from the memory there is.
     assert!((1800..3000).contains(&sized), "{:?}", world.lane(0).sizes);
     world.pass(Duration::from_secs(200));
-    assert_eq!(world.senders.refusals(), 0);
+    assert_eq!(world.senders[0].refusals(), 0);
     assert!(world.settle(time), "{:?}", world.lane(0));
     assert_eq!(world.lost(0), 0);
 }

@@ -11,15 +11,15 @@
 pub mod backend;
 pub mod film;
 mod network;
-mod senders;
+mod sender;
 mod setup;
 
-pub use setup::{Setup, Traffic, exporters};
+pub use setup::{Setup, Traffic, exporters, with_engine};
 
 use backend::Backend;
 use film::Frame;
 use network::Network;
-use senders::Senders;
+use sender::Sender;
 use std::time::Duration;
 use tailrace_bench::IdSet;
 use tailrace_engine::telemetry::{Counters, LaneCounters};
@@ -29,7 +29,8 @@ use tailrace_engine::{Output, Pipeline};
 pub struct World {
     pipeline: Pipeline,
     network: Network,
-    pub senders: Senders,
+    pub senders: Vec<Sender>,
+    next_item: u64,
     now: Instant,
     /// The most bytes that were buffered at once.
     pub peak_bytes: u64,
@@ -41,11 +42,13 @@ const STEPS_MAX: u32 = 100_000;
 impl World {
     pub fn new(setup: Setup) -> Self {
         let mut pipeline = setup.pipeline();
-        let senders = Senders::new(&mut pipeline, setup.traffic, setup.seed);
+        let sender = |(run, traffic)| Sender::new(&mut pipeline, traffic, run, setup.seed);
+        let senders = (0..).zip(setup.traffic).map(sender).collect();
         Self {
             network: Network::new(setup.backends, setup.seed),
             pipeline,
             senders,
+            next_item: 0,
             now: Instant(0),
             peak_bytes: 0,
         }
@@ -62,7 +65,7 @@ impl World {
     /// Lets time pass until nothing is left inside; nothing more arrives. `false`: there is
     /// something left after `most`.
     pub fn settle(&mut self, most: Duration) -> bool {
-        self.senders.end();
+        self.senders.iter_mut().for_each(Sender::end);
         let end = self.now + most;
         while !self.pipeline.is_idle() && self.step(end) {}
         self.pipeline.is_idle()
@@ -91,8 +94,8 @@ impl World {
         let ended = counters.delivered + dropped + counters.rejected.iter().sum::<u64>();
         let backend = self.backend(lane);
         Frame {
-            sent: self.senders.sent,
-            refused: self.senders.refusals(),
+            sent: self.senders.iter().map(|sender| sender.sent).sum(),
+            refused: self.senders.iter().map(Sender::refusals).sum(),
             dropped,
             inside: counters.admitted - ended,
             offered: backend.offered.iter().sum(),
@@ -109,9 +112,19 @@ impl World {
 
     /// Accepted items that the backend of a lane never got.
     pub fn lost(&self, lane: usize) -> u64 {
-        self.senders
-            .accepted
-            .missing_from(&self.backend(lane).arrived)
+        let arrived = &self.backend(lane).arrived;
+        let missing = |sender: &Sender| sender.accepted.missing_from(arrived);
+        self.senders.iter().map(missing).sum()
+    }
+
+    /// How long what a backend took had been on its way, by one item of each request and sender:
+    /// this share of it was faster.
+    pub fn delay(&self, lane: usize, sender: usize, share: f64) -> Duration {
+        let delays = &self.backend(lane).delays;
+        let mut delays = delays.get(&(sender as u64)).cloned().unwrap_or_default();
+        delays.sort_unstable();
+        let rank = (delays.len() as f64 * share) as usize;
+        delays.get(rank).copied().unwrap_or_default()
     }
 
     /// Accepted items that none of the backends ever got.
@@ -120,7 +133,8 @@ impl World {
         for backend in &self.network.backends {
             arrived.extend(&backend.arrived);
         }
-        self.senders.accepted.missing_from(&arrived)
+        let missing = |sender: &Sender| sender.accepted.missing_from(&arrived);
+        self.senders.iter().map(missing).sum()
     }
 
     /// One thing happens, if there is one until `end`.
@@ -129,7 +143,8 @@ impl World {
         let before = self.now;
         loop {
             let timeout = self.pipeline.next_timeout();
-            let times = [timeout, self.network.next(), self.senders.next()];
+            let sender = self.senders.iter().filter_map(Sender::next).min();
+            let times = [timeout, self.network.next(), sender];
             let Some(next) = times
                 .into_iter()
                 .flatten()
@@ -158,13 +173,14 @@ impl World {
             pipeline,
             network,
             senders,
+            next_item,
             now,
             ..
         } = self;
         if network.next().is_some_and(|at| at <= *now) {
             network.happen(pipeline, *now);
-        } else if senders.next().is_some_and(|at| at <= *now) {
-            senders.send(pipeline, *now);
+        } else if let Some(sender) = senders.iter_mut().find(|sender| sender.is_due(*now)) {
+            sender.send(pipeline, next_item, *now);
         } else if timeout.is_some_and(|at| at <= *now) {
             pipeline.handle_timeout(*now);
         }
@@ -173,7 +189,15 @@ impl World {
     fn turn(&mut self) {
         while let Some(output) = self.pipeline.poll_output(self.now) {
             match output {
-                Output::Reply { request, reply, .. } => self.senders.replied(request, &reply),
+                Output::Reply {
+                    connection,
+                    request,
+                    reply,
+                } => {
+                    let mut senders = self.senders.iter_mut();
+                    let sender = senders.find(|sender| sender.connection == connection);
+                    sender.expect("somebody's").replied(request, &reply);
+                }
                 Output::Connect {
                     connection,
                     address,

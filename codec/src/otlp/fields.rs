@@ -163,7 +163,12 @@ pub const DICTIONARY_STRINGS: u32 = 5;
 pub const RESOURCE_ATTRIBUTES: u32 = 1;
 pub const SCOPE_ATTRIBUTES: u32 = 3;
 pub const SPAN_ATTRIBUTES: u32 = 9;
+pub const SPAN_TRACE_ID: u32 = 1;
+pub const SPAN_STATUS: u32 = 15;
+pub const STATUS_CODE: u32 = 3;
 pub const LOG_ATTRIBUTES: u32 = 6;
+pub const LOG_SEVERITY_NUMBER: u32 = 2;
+pub const LOG_TRACE_ID: u32 = 9;
 pub const EVENT_ATTRIBUTES: u32 = 3;
 pub const LINK_ATTRIBUTES: u32 = 4;
 

@@ -1,4 +1,6 @@
 //! Sorting a request's items into requests of their own, by a key of each item.
+//!
+//! Most requests are of one key throughout: [`sort`] looks first, and takes apart only what is mixed.
 
 use super::piece::PieceBuilder;
 use super::runs::Source;
@@ -48,4 +50,45 @@ pub fn partition<K: Eq + Hash + Clone>(
         .into_iter()
         .map(|(key, piece)| (key, piece.finish(&source)));
     Ok(pieces.collect())
+}
+
+/// What a request's items are by their keys.
+#[derive(Debug, Clone)]
+pub enum Sorted<K> {
+    /// All of one key; `None`: there are no items.
+    Alike(Option<K>),
+    /// At least two requests, in the order in which the keys were first seen.
+    Apart(Vec<(K, Piece)>),
+}
+
+/// As [`partition`], but leaves a request whole whose items are alike.
+///
+/// Cost: a pass over the tags above the items and what `key` reads; where keys differ, that of
+/// `partition` besides.
+pub fn sort<K: Eq + Hash + Clone>(
+    signal: Signal,
+    request: &Rope,
+    mut key: impl FnMut(&ItemView<'_>) -> K,
+) -> Result<Sorted<K>, Malformed> {
+    let mut first = None;
+    let mut differ = false;
+    walk(signal, request, |path, unit| {
+        if unit.kind == UnitKind::Empty {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let key = key(&ItemView::new(signal, path, unit));
+        match &first {
+            None => first = Some(key),
+            Some(first) if *first == key => {}
+            Some(_) => {
+                differ = true;
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if differ {
+        return partition(signal, request, key).map(Sorted::Apart);
+    }
+    Ok(Sorted::Alike(first))
 }

@@ -1,8 +1,9 @@
-//! Batches being filled, one for each distinct metadata.
+//! Batches being filled, one for each distinct metadata and tenant.
 
 use super::{Part, Size, Sizer};
 use crate::memory::store::Metadata;
 use crate::time::Instant;
+use crate::units::TenantId;
 use std::time::Duration;
 
 /// When a batch is full: the Collector's `min_size`, `max_size`, `sizer` and `flush_timeout`.
@@ -66,6 +67,7 @@ pub struct OpenBatches {
 #[derive(Debug)]
 struct Open {
     metadata: Option<Metadata>,
+    tenant: TenantId,
     parts: Vec<Part>,
     size: Size,
     oldest: Instant,
@@ -88,7 +90,7 @@ impl OpenBatches {
         self.rule.sizer
     }
 
-    /// Adds a part to the open batch of its metadata, cutting it where it would not fit.
+    /// Adds a part to the open batch of its metadata and tenant, cutting it where it would not fit.
     pub fn add(&mut self, part: Part, cut: &mut Cut<'_>) -> Added {
         let index = self.position(&part);
         let open = &mut self.open[index];
@@ -140,7 +142,7 @@ impl OpenBatches {
             .min()
     }
 
-    /// The distinct metadata with an open batch.
+    /// The distinct metadata and tenants with an open batch.
     pub fn len(&self) -> usize {
         self.open.len()
     }
@@ -149,10 +151,11 @@ impl OpenBatches {
         let found = self
             .open
             .iter()
-            .position(|open| open.metadata == part.metadata);
+            .position(|open| open.metadata == part.metadata && open.tenant == part.class.tenant);
         found.unwrap_or_else(|| {
             self.open.push(Open {
                 metadata: part.metadata.clone(),
+                tenant: part.class.tenant,
                 parts: Vec::new(),
                 size: Size::ZERO,
                 oldest: part.arrived,
@@ -181,6 +184,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::fair::Class;
     use crate::memory::store::{Payload, Store};
     use tailrace_codec::Rope;
 
@@ -213,6 +217,7 @@ mod tests {
             piece: None,
             size,
             metadata,
+            class: Class::default(),
             arrived: Instant(arrived),
         }
     }
@@ -232,6 +237,7 @@ mod tests {
                 bytes: part.size.bytes - room * 100,
             },
             metadata: part.metadata.clone(),
+            class: part.class,
             arrived: part.arrived,
         };
         part.size -= tail.size;

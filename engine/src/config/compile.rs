@@ -11,6 +11,7 @@ mod exporters;
 mod graph;
 mod listeners;
 mod memory;
+mod priority;
 mod service;
 
 use super::components::{
@@ -177,6 +178,7 @@ pub(super) fn compile(declared: &Declared, reader: &mut Reader) -> Config {
     Config {
         pipelines: routes.pipelines,
         memory: memory::memory(declared, reader),
+        priority: priority::priority(declared.service.tailrace.priority.0.as_ref(), reader),
         engine: service::engine(&declared.service.tailrace, reader),
         listeners,
         lanes,

@@ -1,6 +1,6 @@
 //! One exporter instance: what waits for it, how it is put together and how often it is tried.
 
-use super::{ComponentId, ExporterConfig, LoadBalancingConfig, ProtectionConfig};
+use super::{CatchUpConfig, ComponentId, ExporterConfig, LoadBalancingConfig, ProtectionConfig};
 use http::HeaderName;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -44,23 +44,30 @@ pub enum Overflow {
     DropNewest,
     /// What waits longest is dropped to make room for it.
     DropOldest,
+    /// What waits longest of the lowest class is dropped, unless what comes is of a lower one yet.
+    DropLowestPriority,
 }
 
 impl Overflow {
     /// Whether a full queue gives up items of its own instead of turning to the sender.
     pub const fn drops(self) -> bool {
-        matches!(self, Self::DropNewest | Self::DropOldest)
+        matches!(
+            self,
+            Self::DropNewest | Self::DropOldest | Self::DropLowestPriority
+        )
     }
 }
 
 /// The Collector's `sending_queue`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueueConfig {
     /// What may wait, by `sizer`: a bound beside the lane's share of memory, not a reservation.
     /// `u64::MAX` where the queue is disabled: then senders wait, and memory alone bounds them.
     pub size: u64,
     pub sizer: Sizer,
     pub overflow: Overflow,
+    /// `None`: what waits goes as it came.
+    pub catch_up: Option<CatchUpConfig>,
     /// Senders are answered after delivery. Also true where the queue is disabled, unless every
     /// pipeline to it has a `batch` processor, which answers at once in the Collector too.
     pub wait_for_result: bool,

@@ -7,6 +7,7 @@
 pub(super) mod balancing;
 pub(super) mod exporters;
 pub(super) mod extensions;
+pub(super) mod priority;
 pub(super) mod processors;
 pub(super) mod protection;
 pub(super) mod receivers;

@@ -11,13 +11,16 @@
 //! as a consumer of the Collector's sending queue does. No bytes move here: parts name payloads
 //! of the store, and the wire body is put together when a batch is taken for sending.
 
+mod contents;
 mod cut;
 mod gate;
+
 mod resize;
 mod settle;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use settle::{Conclusion, Context};
 pub use slots::BatchId;
@@ -28,10 +31,12 @@ use crate::delivery::Limits;
 use crate::flow::BackoffRule;
 use crate::flow::breaker::Change;
 use crate::flow::estimate::Station;
+use crate::flow::fair::FairRule;
 use crate::flow::sizing::auto::{Auto, AutoRule};
 use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
+use contents::Contents;
 use cut::Cutter;
 pub use gate::{Ended, GateRule};
 use gate::{Gate, Held, Permit, Try};
@@ -39,10 +44,7 @@ use slots::{Batch, Slots};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tailrace_codec::Signal;
-
-/// Room that a queue begins with; see the store's. A queue goes round in it: 128 KiB, once as many
-/// parts have passed.
-const WAITING_MIN: usize = 2048;
+use waiting::Waiting;
 
 /// How long what the queue did counts: two scrapes of a usual fifteen seconds.
 const HALF_LIFE: Duration = Duration::from_secs(30);
@@ -56,6 +58,8 @@ pub struct LaneSettings {
     /// The queue's limit in its own measure, and in bytes whatever the measure.
     pub queue: QueueLimit,
     pub batching: Option<Batching>,
+    /// In which order what waits goes; `None`: as it came.
+    pub fair: Option<FairRule>,
     pub retry: BackoffRule,
     pub gate: GateRule,
     /// What of the above the lane finds by itself, within this shard's bounds.
@@ -115,14 +119,16 @@ enum Flushing {
 #[derive(Debug)]
 pub struct Lane {
     settings: LaneSettings,
-    waiting: VecDeque<Part>,
+    waiting: Waiting,
+    /// When something that waits may go, where none could.
+    waiting_until: Option<Instant>,
     open: Option<OpenBatches>,
     /// Sealed and waiting for a slot: pieces and unmerged parts to be sent again, oldest first.
     ready: VecDeque<Batch>,
     slots: Slots,
     settled: VecDeque<Settlement>,
     /// Everything from admission to settlement.
-    held: Size,
+    held: Contents,
     /// What the destination has taught us by refusing.
     limits: Limits,
     gate: Gate,
@@ -153,10 +159,11 @@ impl Lane {
             station: Station::new(HALF_LIFE),
             auto,
             settings,
-            waiting: VecDeque::with_capacity(WAITING_MIN),
+            waiting: Waiting::new(settings.fair),
+            waiting_until: None,
             ready: VecDeque::new(),
             settled: VecDeque::new(),
-            held: Size::ZERO,
+            held: Contents::default(),
             limits: Limits::default(),
             flushing: Flushing::No,
             counters: LaneCounters::default(),
@@ -174,6 +181,7 @@ impl Lane {
         counters.queue_capacity = self.settings.queue.max;
         counters.requests_in_flight = self.slots.len() as u64;
         counters.sizes = self.sizes();
+        counters.sorts = self.settings.fair.is_some();
         if let Some(held) = self.held_back {
             counters.held_back[held.by as usize] = 1;
         }
@@ -220,12 +228,12 @@ impl Lane {
 
     /// What is in the lane, from admission to settlement.
     pub const fn held(&self) -> Size {
-        self.held
+        self.held.all()
     }
 
     /// The fill of the queue in its own measure.
     pub const fn queue_size(&self) -> u64 {
-        self.held.by(self.settings.queue.sizer)
+        self.held.all().by(self.settings.queue.sizer)
     }
 
     /// Whether a payload of this size may come in. An empty lane takes any: a payload larger than
@@ -233,8 +241,9 @@ impl Lane {
     pub fn has_room(&self, size: Size) -> bool {
         let limit = self.settings.queue;
         let after = self.queue_size() + size.by(limit.sizer);
-        let fits = after <= limit.max && self.held.bytes + size.bytes <= limit.bytes_max;
-        fits || self.held.requests == 0
+        let held = self.held.all();
+        let fits = after <= limit.max && held.bytes + size.bytes <= limit.bytes_max;
+        fits || held.requests == 0
     }
 
     /// Whether a payload of this size may be admitted: there is room, or the lane drops for it.
@@ -249,29 +258,32 @@ impl Lane {
         self.station
             .handle_arrival(part.size.items, part.size.bytes);
         let drops = self.settings.queue.overflow.drops();
-        let fits = !drops || self.has_room(part.size) || self.make_room(part.size);
-        self.held += part.size;
+        let fits = !drops || self.has_room(part.size) || self.make_room(&part);
+        self.held.add(&part);
         self.counters.admitted += part.size.items;
+        self.counters.priorities[part.class.priority as usize].admitted += part.size.items;
         if fits {
             self.counters.waiting += part.size.items;
-            self.waiting.push_back(part);
+            self.waiting.push(part);
         } else {
             self.overflow(&part);
         }
     }
 
-    /// Drops what waits longest until `size` has room. `false`: the policy is another, or what is
-    /// in batches takes all the room; they are not taken apart.
-    fn make_room(&mut self, size: Size) -> bool {
-        if self.settings.queue.overflow != Overflow::DropOldest {
-            return false;
-        }
-        while !self.has_room(size) {
-            let Some(oldest) = self.waiting.pop_front() else {
+    /// Drops what the policy says until a part has room. `false`: the policy is another, or there
+    /// is nothing left to drop for it; batches are not taken apart.
+    fn make_room(&mut self, part: &Part) -> bool {
+        while !self.has_room(part.size) {
+            let dropped = match self.settings.queue.overflow {
+                Overflow::DropOldest => self.waiting.drop_oldest(),
+                Overflow::DropLowestPriority => self.waiting.drop_lowest(part.class.priority),
+                Overflow::Reject | Overflow::Block | Overflow::DropNewest => None,
+            };
+            let Some(dropped) = dropped else {
                 return false;
             };
-            self.counters.waiting -= oldest.size.items;
-            self.overflow(&oldest);
+            self.counters.waiting -= dropped.size.items;
+            self.overflow(&dropped);
         }
         true
     }
@@ -298,6 +310,9 @@ impl Lane {
         self.station.handle_start();
         for part in &batch.parts {
             self.station.handle_started(part.size.items, part.arrived);
+            let class = &mut self.counters.priorities[part.class.priority as usize];
+            class.started += 1;
+            class.waited_nanos += now.0.saturating_sub(part.arrived.0);
         }
         let in_flight = self.slots.on_their_way() + 1;
         let ticket = self.gate.start(Try::First, batch.size, in_flight, now);
@@ -343,7 +358,7 @@ impl Lane {
 
     /// When [`poll_send`](Self::poll_send) should be asked again though nothing happened.
     pub fn next_timeout(&self) -> Option<Instant> {
-        if self.held == Size::ZERO {
+        if self.held.all() == Size::ZERO {
             return None;
         }
         if let Some(held) = self.held_back {
@@ -354,7 +369,8 @@ impl Lane {
         let flush = if self.slots.is_full() {
             None
         } else {
-            self.open.as_ref().and_then(OpenBatches::next_timeout)
+            let open = self.open.as_ref().and_then(OpenBatches::next_timeout);
+            [open, self.waiting_until].into_iter().flatten().min()
         };
         [backoff, flush].into_iter().flatten().min()
     }
@@ -397,7 +413,7 @@ impl Lane {
 
     fn new_batch(&mut self, store: &mut Store, now: Instant) -> Option<Batch> {
         if self.open.is_none() {
-            let part = self.waiting.pop_front()?;
+            let part = self.next_waiting(now)?;
             self.counters.waiting -= part.size.items;
             return Some(Batch::new(vec![part], None));
         }
@@ -410,19 +426,33 @@ impl Lane {
         Some(Batch::new(sealed.parts, None))
     }
 
+    /// What goes next of what waits, or when to ask again.
+    fn next_waiting(&mut self, now: Instant) -> Option<Part> {
+        let part = self.waiting.pop(None, now);
+        self.waiting_until = match part {
+            Some(_) => None,
+            None => self.waiting.poll_ready(None),
+        };
+        part
+    }
+
     /// Moves waiting parts into open batches until one is sealed.
     fn fill(&mut self, store: &mut Store, now: Instant) -> Option<Sealed> {
         let mut cutter = Cutter::new(&self.settings, store, &mut self.held);
         let open = self.open.as_mut()?;
         let sizer = open.sizer();
-        while let Some(part) = self.waiting.pop_front() {
+        loop {
+            let Some(part) = self.waiting.pop(None, now) else {
+                self.waiting_until = self.waiting.poll_ready(None);
+                break;
+            };
             self.counters.waiting -= part.size.items;
             self.counters.open += part.size.items;
             let added = open.add(part, &mut |part, room| cutter.fill(part, sizer, room));
             if let Some(rest) = added.rest {
                 self.counters.open -= rest.size.items;
                 self.counters.waiting += rest.size.items;
-                self.waiting.push_front(rest);
+                self.waiting.push_first(rest);
             }
             if added.sealed.is_some() {
                 return added.sealed;

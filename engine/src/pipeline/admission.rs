@@ -1,6 +1,6 @@
 //! The incoming half: from a connection to a payload in every lane it goes to.
 
-use super::reading::Message;
+use super::reading::{self, Message};
 use super::{Incoming, Output, Pipeline, Request};
 use crate::batch::{Part, Size};
 use crate::config::Overflow;
@@ -243,35 +243,47 @@ impl Pipeline {
         let lanes = self.settings.listeners[listener]
             .route(message.signal)
             .len() as u64;
-        let charged = message.pinned + ENTRY_BYTES + lanes * PART_BYTES;
+        let Message {
+            body,
+            classes,
+            pinned,
+            signal,
+            ..
+        } = message;
+        // Pieces repeat the messages around their items.
+        let repeated = size.bytes.saturating_sub(body.len() as u64);
+        let parts = lanes * reading::parts(&classes, size).len() as u64;
+        let charged = pinned + repeated + ENTRY_BYTES + parts * PART_BYTES;
         self.credit.adjust(request.reserved, charged);
         request.reserved = 0;
         let metadata = request.ingress.metadata.clone();
         let payload = self.store.insert(Payload {
-            body: message.body,
+            body,
             charged,
             waiter: None,
         });
         let mut awaited = false;
-        for lane in self.settings.listeners[listener].route(message.signal) {
+        for lane in self.settings.listeners[listener].route(signal) {
             let lane = &mut self.lanes[lane.index()];
             let waits = lane.settings().waits;
             awaited |= waits;
-            self.store.hold(payload, waits);
-            let metadata = metadata.clone().filter(|_| lane.settings().partitions);
-            lane.admit(Part {
-                payload,
-                piece: None,
-                size,
-                metadata,
-                arrived: now,
-            });
+            for (class, piece, size) in reading::parts(&classes, size) {
+                self.store.hold(payload, waits);
+                lane.admit(Part {
+                    payload,
+                    piece: piece.cloned().map(Box::new),
+                    size,
+                    metadata: metadata.clone().filter(|_| lane.settings().partitions),
+                    class,
+                    arrived: now,
+                });
+            }
         }
         if awaited {
             self.store.set_waiter(payload, id);
             self.requests[id].payload = Some(payload);
         }
-        self.drop_overflow(listener, message.signal, now);
+        self.drop_overflow(listener, signal, now);
         // The hold of `insert` was this function's.
         self.release(payload, false, now);
         if awaited {

@@ -1,8 +1,11 @@
-//! From a body as it was received to an export request in protobuf, counted, in memory of its size.
+//! From a body as it was received to an export request in protobuf, counted and classified, in memory
+//! of its size.
 
 use super::Pipeline;
 use crate::batch::Size;
+use crate::classify::Classified;
 use crate::exchange::{Body, Framing};
+use crate::flow::fair::Class;
 use crate::ingress::{Content, Fault, Ingress, Refusal};
 use crate::memory::{pinned_bytes, pool};
 use crate::time::Instant;
@@ -18,6 +21,7 @@ pub(super) struct Message {
     pub(super) signal: Signal,
     pub(super) body: Rope,
     pub(super) items: u64,
+    pub(super) classes: Classified,
     /// The memory its slices keep (bytes).
     pub(super) pinned: u64,
     pub(super) deadline: Instant,
@@ -25,12 +29,44 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn size(&self) -> Size {
+        let bytes = match &self.classes {
+            Classified::Alike(_) => self.body.len() as u64,
+            Classified::Apart(pieces) => pieces
+                .iter()
+                .map(|(_, piece)| piece.body.len() as u64)
+                .sum(),
+        };
         Size {
             requests: 1,
             items: self.items,
-            bytes: self.body.len() as u64,
+            bytes,
         }
     }
+}
+
+/// What each lane gets of a message of size `whole`, at least one part: a piece's own bytes, or
+/// `None` for all of it.
+pub(super) fn parts(
+    classes: &Classified,
+    whole: Size,
+) -> impl ExactSizeIterator<Item = (Class, Option<&Rope>, Size)> {
+    let count = match classes {
+        Classified::Alike(_) => 1,
+        Classified::Apart(pieces) => pieces.len(),
+    };
+    (0..count).map(move |index| match classes {
+        Classified::Alike(class) => (*class, None, whole),
+        Classified::Apart(pieces) => {
+            let (class, piece) = &pieces[index];
+            let size = Size {
+                // A request counts once.
+                requests: u64::from(index == 0),
+                items: piece.items,
+                bytes: piece.body.len() as u64,
+            };
+            (*class, Some(&piece.body), size)
+        }
+    })
 }
 
 impl Pipeline {
@@ -83,6 +119,7 @@ impl Pipeline {
         };
         Ok(Message {
             signal,
+            classes: self.classifier.classify(signal, &body),
             body,
             items: scan.items,
             pinned,

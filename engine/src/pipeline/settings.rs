@@ -1,5 +1,6 @@
 //! What every shard is told once: its share of the configuration.
 
+use crate::classify::ClassifierSettings;
 use crate::egress::lane::LaneSettings;
 use crate::egress::outlet::OutletSettings;
 use crate::ingress::Receiver;
@@ -15,6 +16,7 @@ pub struct PipelineSettings {
     /// Bytes the shard may buffer at all, and where it stops taking more.
     pub credit_bytes: u64,
     pub credit_high: u64,
+    pub classifier: ClassifierSettings,
     /// Connections of senders open at once.
     pub connections_max: usize,
     pub listeners: Vec<ListenerSettings>,

@@ -1,5 +1,6 @@
 //! The whole life of requests against a scripted destination, on a clock that stands still.
 
+mod classes;
 mod delivery;
 mod flow;
 mod home;

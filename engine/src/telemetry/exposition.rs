@@ -6,6 +6,7 @@
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 mod endpoints;
+mod priorities;
 mod queue;
 
 use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
@@ -177,6 +178,7 @@ impl Snapshot {
         }
         self.circuits(page);
         self.endpoints(page);
+        self.priorities(page);
     }
 
     /// Only of exporters that have a breaker.

@@ -1,7 +1,7 @@
 //! What one lane counts: each item is somewhere, and each somewhere is a field.
 
 use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, LaneSize, QueueFlow, REQUEST_BYTE_BOUNDS};
-use crate::units::ItemCount;
+use crate::units::{ItemCount, Priority};
 
 /// Why the destination did not take items for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +164,28 @@ impl EndpointCounters {
     }
 }
 
+/// What is of one priority, where a lane sorts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PriorityCounters {
+    pub admitted: ItemCount,
+    pub delivered: ItemCount,
+    /// Rejected by the destination, or dropped.
+    pub lost: ItemCount,
+    /// Parts that were sent for the first time, and how long all of them had waited (ns).
+    pub started: u64,
+    pub waited_nanos: u64,
+}
+
+impl PriorityCounters {
+    const fn add(&mut self, other: &Self) {
+        self.admitted += other.admitted;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.started += other.started;
+        self.waited_nanos += other.waited_nanos;
+    }
+}
+
 /// One lane's counters, in items where nothing else is said.
 ///
 /// Invariant, between two turns of the shard: [`unaccounted`](Self::unaccounted) is 0. Each field
@@ -207,6 +229,11 @@ pub struct LaneCounters {
     pub circuit: [u64; Circuit::ALL.len()],
     /// By [`OpenedBy`].
     pub circuit_opened: [u64; OpenedBy::ALL.len()],
+
+    /// By [`Priority`].
+    pub priorities: [PriorityCounters; Priority::ALL.len()],
+    /// Whether the lane sorts by priority.
+    pub sorts: bool,
 
     /// By endpoint, where the exporter has several.
     pub endpoints: Vec<EndpointCounters>,
@@ -276,6 +303,10 @@ impl LaneCounters {
         for (sum, times) in self.circuit_opened.iter_mut().zip(other.circuit_opened) {
             *sum += times;
         }
+        for (sum, class) in self.priorities.iter_mut().zip(&other.priorities) {
+            sum.add(class);
+        }
+        self.sorts |= other.sorts;
         if self.endpoints.len() < other.endpoints.len() {
             let several = other.endpoints.len();
             self.endpoints.resize(several, EndpointCounters::default());
@@ -316,6 +347,8 @@ impl Default for LaneCounters {
             throttled: 0,
             circuit: [0; Circuit::ALL.len()],
             circuit_opened: [0; OpenedBy::ALL.len()],
+            priorities: Default::default(),
+            sorts: false,
             endpoints: Vec::new(),
             batch_items: Histogram::new(&ITEM_BOUNDS),
             batch_bytes: Histogram::new(&REQUEST_BYTE_BOUNDS),

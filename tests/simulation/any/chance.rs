@@ -1,7 +1,7 @@
 //! Drawing a world.
 
 use crate::world::backend::{Capacity, Plan};
-use crate::world::{Setup, Traffic, exporters};
+use crate::world::{Setup, Traffic, exporters, with_engine};
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
@@ -19,21 +19,42 @@ pub fn setup(seed: u64) -> Setup {
     // Who waits for room in one queue waits in all.
     let blocks = random.happens(0.2);
     let keys: Vec<_> = (0..lanes).map(|_| exporter(random, blocks)).collect();
+    let limit = 18 + below(random, 30) as u32;
+    let yaml = exporters(limit, keys.iter().map(String::as_str));
     Setup {
         seed,
-        yaml: exporters(
-            18 + below(random, 30) as u32,
-            keys.iter().map(String::as_str),
-        ),
+        yaml: match random.happens(0.5) {
+            true => with_engine(&yaml, &classes(random)),
+            false => yaml,
+        },
         backends: (0..lanes).map(|_| backend(random)).collect(),
-        traffic: traffic(random),
+        traffic: (0..1 + below(random, 3)).map(|_| traffic(random)).collect(),
     }
+}
+
+/// The first sender goes before the others, the second after them.
+fn classes(random: &mut Random) -> String {
+    let age = one(random, &["500ms", "10s"]);
+    format!(
+        "priority: {{max_age: {age}, rules: [{{resource_attributes: {{tailrace.run: \
+         '0000000000000000'}}, priority: high}}, {{resource_attributes: {{tailrace.run: \
+         '0000000000000001'}}, priority: low}}]}}"
+    )
 }
 
 fn exporter(random: &mut Random, blocks: bool) -> String {
     let overflow = match blocks {
         true => "block",
-        false => one(random, &["reject", "reject", "drop_newest", "drop_oldest"]),
+        false => one(
+            random,
+            &[
+                "reject",
+                "reject",
+                "drop_newest",
+                "drop_oldest",
+                "drop_lowest_priority",
+            ],
+        ),
     };
     let mut queue = format!(
         "queue_size: {}, num_consumers: {}, overflow: {overflow}",
@@ -51,6 +72,14 @@ fn exporter(random: &mut Random, blocks: bool) -> String {
     }
     if random.happens(0.2) {
         queue.push_str(", wait_for_result: true");
+    }
+    if random.happens(0.3) {
+        let order = one(random, &["oldest_first", "newest_first", "interleave"]);
+        let rate = one(random, &[0, 20, 1000]);
+        let _ = write!(
+            queue,
+            ", catch_up: {{order: {order}, after: 2s, items_per_second: {rate}}}"
+        );
     }
     let elapsed = one(random, &["0s", "5s", "60s"]);
     let timeout = one(random, &["500ms", "5s"]);
@@ -122,6 +151,7 @@ fn traffic(random: &mut Random) -> Traffic {
     Traffic {
         phases: (0..phases).map(|_| phase(random)).collect(),
         items: one(random, &[1, 5, 30]),
+        tenant: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What stands at the other end of a lane: it takes, serves and answers as it is told.
 
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 use tailrace_bench::IdSet;
@@ -49,6 +50,8 @@ pub struct Backend {
     pub taken: u64,
     /// When somebody tried to connect.
     pub connects: Vec<Duration>,
+    /// By sender: since when what it took was on its way, one item of each request.
+    pub delays: HashMap<u64, Vec<Duration>>,
 }
 
 /// What becomes of an attempt.
@@ -81,6 +84,7 @@ impl Backend {
             offered: Vec::new(),
             taken: 0,
             connects: Vec::new(),
+            delays: HashMap::new(),
         }
     }
 
@@ -101,8 +105,13 @@ impl Backend {
     pub fn request(&mut self, message: &Rope, now: Instant) -> (Instant, End) {
         let mut ids = Vec::new();
         let mut corrupt = 0;
+        let mut sent = HashMap::new();
         workload::items(Signal::Traces, message, |item| match item.id {
-            Some(id) if item.intact => ids.push(id),
+            Some(id) if item.intact => {
+                ids.push(id);
+                sent.entry(item.run.unwrap_or_default())
+                    .or_insert(item.sent_unix_nanos);
+            }
             _ => corrupt += 1,
         })
         .expect("a request");
@@ -120,6 +129,10 @@ impl Backend {
             self.duplicates += u64::from(!self.arrived.insert(*id));
         }
         self.taken += ids.len() as u64;
+        for (run, at) in sent {
+            let delay = served - Instant(at);
+            self.delays.entry(run).or_default().push(delay);
+        }
         (served + fate.delay, end(fate.fault))
     }
 

@@ -19,14 +19,18 @@ pub struct Setup {
     pub yaml: String,
     /// By exporter, or by endpoint where one has several.
     pub backends: Vec<Plan>,
-    pub traffic: Traffic,
+    /// By sender.
+    pub traffic: Vec<Traffic>,
 }
 
-/// What is sent.
+/// What one sender sends. Its resource says as `tailrace.run` which one it is: sixteen hexadecimal
+/// digits, counted from 0.
 pub struct Traffic {
     pub phases: Vec<Phase>,
     /// Spans in each request.
     pub items: usize,
+    /// What it says as `x-tenant`.
+    pub tenant: Option<&'static str>,
 }
 
 impl Traffic {
@@ -40,6 +44,14 @@ impl Traffic {
         Self {
             phases: vec![phase],
             items,
+            tenant: None,
+        }
+    }
+
+    pub fn of(self, tenant: &'static str) -> Self {
+        Self {
+            tenant: Some(tenant),
+            ..self
         }
     }
 }
@@ -70,6 +82,11 @@ exporters:
         "service: {{pipelines: {{traces: {{receivers: [otlp], processors: [memory_limiter], exporters: [{names}]}}}}}}"
     );
     yaml
+}
+
+/// The same with these keys of `service.tailrace`.
+pub fn with_engine(yaml: &str, keys: &str) -> String {
+    yaml.replace("service: {", &format!("service: {{tailrace: {{{keys}}}, "))
 }
 
 impl Setup {

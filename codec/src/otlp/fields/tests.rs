@@ -62,8 +62,16 @@ fn the_way_in_is_in_the_tables() {
         );
         let item = inner(scope_entry, SCOPE_ENTRY_ITEMS);
         match signal {
-            Signal::Traces => assert_eq!(name(item, SPAN_ATTRIBUTES), "attributes"),
-            Signal::Logs => assert_eq!(name(item, LOG_ATTRIBUTES), "attributes"),
+            Signal::Traces => {
+                assert_eq!(name(item, SPAN_ATTRIBUTES), "attributes");
+                assert_eq!(name(item, SPAN_TRACE_ID), "traceId");
+                assert_eq!(name(inner(item, SPAN_STATUS), STATUS_CODE), "code");
+            }
+            Signal::Logs => {
+                assert_eq!(name(item, LOG_ATTRIBUTES), "attributes");
+                assert_eq!(name(item, LOG_SEVERITY_NUMBER), "severityNumber");
+                assert_eq!(name(item, LOG_TRACE_ID), "traceId");
+            }
             Signal::Profiles => {
                 assert_eq!(name(item, PROFILE_SAMPLES), "samples");
                 let dictionary = inner(request(signal), REQUEST_DICTIONARY);

@@ -3,8 +3,8 @@
 use super::graph::Way;
 use crate::config::field::Reader;
 use crate::config::raw::processors::BatchProcessor;
-use crate::config::raw::shared::{Queue, QueueBatch};
-use crate::config::{BatchConfig, Overflow, Sizer};
+use crate::config::raw::shared::{CatchUp, Queue, QueueBatch};
+use crate::config::{BatchConfig, CatchUpOrder, Overflow, Sizer};
 use http::HeaderName;
 use std::time::Duration;
 
@@ -156,6 +156,25 @@ pub(super) fn check_processor(batch: &BatchProcessor, reader: &mut Reader) {
 }
 
 /// The rules of a `sending_queue`, those of its `batch` included.
+fn check_catch_up(catch_up: &CatchUp, reader: &mut Reader) {
+    if catch_up.after.is_zero() {
+        reader.rule("after", "must be positive");
+    }
+    let rates = [
+        ("items_per_second", catch_up.items_per_second),
+        ("bytes_per_second", catch_up.bytes_per_second),
+    ];
+    for (key, rate) in rates {
+        if !(rate >= 0.0 && rate.is_finite()) {
+            reader.rule(key, "must be at least 0");
+        }
+    }
+    let asks_rate = rates.iter().any(|(_, rate)| *rate > 0.0);
+    if catch_up.order == CatchUpOrder::OldestFirst && !asks_rate {
+        reader.warn("has no effect here: oldest_first without a rate is what happens anyway");
+    }
+}
+
 pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
     if !queue.enabled {
         return;
@@ -172,6 +191,9 @@ pub(super) fn check_queue(queue: &Queue, reader: &mut Reader) {
             "overflow",
             "`block_on_overflow: true` asks for `block`; remove one of the two",
         );
+    }
+    if let Some(catch_up) = &queue.catch_up.0 {
+        reader.at("catch_up", |reader| check_catch_up(catch_up, reader));
     }
     let Some(batch) = &queue.batch.0 else { return };
     let rule = exporter(batch, queue);

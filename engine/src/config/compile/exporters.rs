@@ -13,12 +13,14 @@ use crate::config::field::Reader;
 use crate::config::raw::exporters::{
     DebugExporter, FileExporter, OtlpGrpcExporter, OtlpHttpExporter,
 };
-use crate::config::raw::shared::{ClientKeepalive, CompressionName, Connections, Queue, Retry};
+use crate::config::raw::shared::{
+    CatchUp, ClientKeepalive, CompressionName, Connections, Queue, Retry,
+};
 use crate::config::types::Endpoint;
 use crate::config::{
-    ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig, FileConfig, Jitter,
-    KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow, QueueConfig,
-    RetryConfig, Secret, Sizer,
+    CatchUpConfig, ComponentId, Compression, ConnectionsConfig, DebugConfig, ExporterConfig,
+    FileConfig, Jitter, KeepaliveConfig, LaneConfig, OtlpGrpcConfig, OtlpHttpConfig, Overflow,
+    QueueConfig, RetryConfig, Secret, Sizer,
 };
 use http::HeaderName;
 use std::time::Duration;
@@ -107,6 +109,7 @@ fn queue_config(queue: Option<&Queue>, behind_batch: bool) -> QueueConfig {
             size: queue.queue_size.0.unwrap_or(u64::MAX),
             sizer: queue.sizer,
             overflow: overflow(queue),
+            catch_up: queue.catch_up.0.as_ref().map(catch_up),
             wait_for_result: queue.wait_for_result,
             num_consumers: sizing::consumers_max(queue),
         },
@@ -114,9 +117,20 @@ fn queue_config(queue: Option<&Queue>, behind_batch: bool) -> QueueConfig {
             size: u64::MAX,
             sizer: Sizer::Requests,
             overflow: Overflow::Reject,
+            catch_up: None,
             wait_for_result: !behind_batch,
             num_consumers: u32::MAX,
         },
+    }
+}
+
+fn catch_up(catch_up: &CatchUp) -> CatchUpConfig {
+    let rate = |rate: f64| (rate > 0.0).then_some(rate);
+    CatchUpConfig {
+        order: catch_up.order,
+        after: catch_up.after,
+        items_per_second: rate(catch_up.items_per_second),
+        bytes_per_second: rate(catch_up.bytes_per_second),
     }
 }
 

@@ -1,9 +1,12 @@
 //! `service`: what is used, and how the process reports on itself.
 
+use super::priority::PrioritySection;
 use crate::config::field::{Field, Reader, Shape, choice, section};
 use crate::config::node::{Entry, Node, Value};
 use crate::config::printed::Printed;
-use crate::config::types::{AnyList, AnyMap, Anything, Literal, Map, Optional, Reference};
+use crate::config::types::{
+    AnyList, AnyMap, Anything, Literal, Map, Optional, Reference, Switched,
+};
 use crate::config::{LogEncoding, LogLevel, MetricsLevel};
 use std::time::Duration;
 
@@ -45,6 +48,8 @@ section! {
         shutdown_timeout: Duration = "30s",
         /// Connections open at once to all receivers.
         connections_max: u32 = "10000",
+        /// Which items go first where more waits than can be sent; left out: all as they came.
+        priority: Switched<PrioritySection> = "",
     }
 }
 

@@ -4,7 +4,7 @@ use super::balancing::LoadBalancing;
 use super::protection::{AdaptiveConcurrency, CircuitBreaker, RateLimit, RetryBudget};
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Auto, Headers, Optional, Switched};
-use crate::config::{Balancer, HttpVersion, Jitter, Overflow, Sizer};
+use crate::config::{Balancer, CatchUpOrder, HttpVersion, Jitter, Overflow, Sizer};
 use std::time::Duration;
 
 section! {
@@ -132,11 +132,15 @@ section! {
         sizer: Sizer = "requests",
         /// True: a full queue makes senders wait. False: it refuses them with a retryable status.
         block_on_overflow: bool = "false",
-        /// What a full queue does: `reject`, `block`, `drop_newest` or `drop_oldest`. The last two
-        /// isolate: the other exporters take the request and its sender is answered with success,
+        /// What a full queue does: `reject`, `block`, `drop_newest`, `drop_oldest` or
+        /// `drop_lowest_priority`, which drops what waits longest of the lowest class. Those that
+        /// drop isolate: the other exporters take the request and its sender is answered with success,
         /// while this exporter counts what it dropped. Left out: as `block_on_overflow` says.
         /// tailrace's own key.
         overflow: Optional<Overflow> = "~",
+        /// What goes first of what an outage left waiting, and how fast; left out: as it came, as
+        /// fast as it can. tailrace's own key.
+        catch_up: Switched<CatchUp> = "",
         /// Senders are answered after delivery. Holds also where a `batch` processor stands before
         /// the exporter, which in the Collector answers at once.
         wait_for_result: bool = "false",
@@ -169,6 +173,21 @@ section! {
         sizer: Optional<Sizer> = "~",
         /// Requests that never stand in one batch.
         partition: Partition = "{}",
+    }
+}
+
+section! {
+    /// `sending_queue.catch_up`.
+    CatchUp {
+        /// oldest_first; newest_first: what comes now is not held up by the backlog; interleave:
+        /// one of each in turn. Without a backlog the oldest goes first.
+        order: CatchUpOrder = "oldest_first",
+        /// What has waited as long is backlog.
+        after: Duration = "10s",
+        /// Items of the backlog a second, in the whole process. 0: no limit.
+        items_per_second: f64 = "0",
+        /// Bytes of the backlog a second, before compression. 0: no limit.
+        bytes_per_second: f64 = "0",
     }
 }
 
@@ -368,6 +387,13 @@ choice!(Overflow {
     "block" => Self::Block,
     "drop_newest" => Self::DropNewest,
     "drop_oldest" => Self::DropOldest,
+    "drop_lowest_priority" => Self::DropLowestPriority,
+});
+
+choice!(CatchUpOrder {
+    "oldest_first" => Self::OldestFirst,
+    "newest_first" => Self::NewestFirst,
+    "interleave" => Self::Interleave,
 });
 
 choice!(Jitter { "around" => Self::Around, "full" => Self::Full });

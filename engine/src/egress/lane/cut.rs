@@ -1,6 +1,7 @@
 //! Cutting parts: the store must know each piece as a holder of its payload.
 
 use super::LaneSettings;
+use super::contents::Contents;
 use crate::batch::{Part, Room, Size, Sizer};
 use crate::delivery::{Cut, Divisible};
 use crate::memory::{PayloadId, Store};
@@ -32,11 +33,15 @@ pub(super) struct Cutter<'a> {
     store: &'a mut Store,
     /// What the lane holds: each piece repeats the headers around its cut, so together they are
     /// larger than the whole.
-    held: &'a mut Size,
+    held: &'a mut Contents,
 }
 
 impl<'a> Cutter<'a> {
-    pub const fn new(settings: &LaneSettings, store: &'a mut Store, held: &'a mut Size) -> Self {
+    pub const fn new(
+        settings: &LaneSettings,
+        store: &'a mut Store,
+        held: &'a mut Contents,
+    ) -> Self {
         Self {
             signal: settings.signal,
             awaited: settings.waits,
@@ -92,11 +97,13 @@ impl<'a> Cutter<'a> {
             },
             piece: Some(Box::new(piece.body)),
             metadata: part.metadata.clone(),
+            class: part.class,
             arrived: part.arrived,
         };
         let (head, tail) = (piece(head, part.size.requests), piece(tail, 0));
-        *self.held += head.size + tail.size;
-        *self.held -= part.size;
+        self.held.remove(&part);
+        self.held.add(&head);
+        self.held.add(&tail);
         (head, tail)
     }
 
@@ -109,12 +116,14 @@ impl<'a> Cutter<'a> {
             bytes: body.len() as u64,
             ..head.size + tail.size
         };
-        *self.held -= head.size + tail.size;
-        *self.held += size;
-        Part {
+        self.held.remove(&head);
+        self.held.remove(&tail);
+        let part = Part {
             piece: Some(Box::new(body)),
             size,
             ..head
-        }
+        };
+        self.held.add(&part);
+        part
     }
 }

@@ -84,7 +84,7 @@ impl Lane {
         let per = |of: f64, by: f64| if by > 0.0 { of / by } else { 0.0 };
         let limit = self.settings.queue;
         let fill = per(self.queue_size() as f64, limit.max as f64)
-            .max(per(self.held.bytes as f64, limit.bytes_max as f64));
+            .max(per(self.held.all().bytes as f64, limit.bytes_max as f64));
         // Without arrivals of late there is no workload, and nothing is decided.
         let arrives = view.items_per_second > 0.0 && view.service_seconds > 0.0;
         Seen {

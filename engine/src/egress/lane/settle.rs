@@ -124,9 +124,9 @@ impl Lane {
 
     /// Gives up everything that is left. Returns the items.
     pub fn drop_all(&mut self, reason: DropReason) -> u64 {
-        let dropped = self.held.items;
+        let dropped = self.held.all().items;
         let outcome = Outcome::Unavailable { after: None };
-        for part in std::mem::take(&mut self.waiting) {
+        for part in self.waiting.drain() {
             self.counters.waiting -= part.size.items;
             self.give_up(&[part], reason, outcome);
         }
@@ -353,7 +353,15 @@ impl Lane {
     }
 
     fn settle(&mut self, part: &Part, outcome: Outcome) {
-        self.held -= part.size;
+        self.held.remove(part);
+        let lost = match outcome {
+            Outcome::Delivered => 0,
+            Outcome::Partial { rejected_items } => rejected_items,
+            Outcome::Unavailable { .. } | Outcome::Refused => part.size.items,
+        };
+        let class = &mut self.counters.priorities[part.class.priority as usize];
+        class.lost += lost;
+        class.delivered += part.size.items - lost;
         self.station.handle_departure(part.size.items, part.arrived);
         self.settled.push_back(Settlement {
             payload: part.payload,

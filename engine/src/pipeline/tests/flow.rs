@@ -19,10 +19,6 @@ fn queue(max: u64, overflow: Overflow) -> LaneSettings {
     LaneSettings { queue, ..lane() }
 }
 
-fn never() -> Script {
-    Box::new(|_, _| None)
-}
-
 #[test]
 fn a_full_queue_refuses_with_a_delay_and_drops_nothing() {
     let mut world = World::new(vec![queue(2, Overflow::Reject)]);
@@ -321,7 +317,11 @@ fn a_reply_on_its_way_is_never_another_requests() {
 
 #[test]
 fn a_lane_that_drops_takes_nothing_from_the_others() {
-    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+    for overflow in [
+        Overflow::DropNewest,
+        Overflow::DropOldest,
+        Overflow::DropLowestPriority,
+    ] {
         let hung = LaneSettings {
             slots: 1,
             ..queue(2, overflow)

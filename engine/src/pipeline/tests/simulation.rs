@@ -64,11 +64,12 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-const OVERFLOWS: [Overflow; 4] = [
+const OVERFLOWS: [Overflow; 5] = [
     Overflow::Reject,
     Overflow::Block,
     Overflow::DropNewest,
     Overflow::DropOldest,
+    Overflow::DropLowestPriority,
 ];
 
 /// Lanes of every kind: batched with a maximum, waited for, small, blocking, dropping.

@@ -1,6 +1,7 @@
 //! A pipeline with one gRPC listener for traces and a destination that answers as it is told.
 
 use crate::batch::Sizer;
+use crate::classify::{ClassifierSettings, Match, PriorityRule};
 use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
 use crate::egress::lane::{Conclusion, GateRule, LaneSettings, QueueLimit};
@@ -14,7 +15,7 @@ use crate::units::*;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -37,6 +38,7 @@ pub fn lane() -> LaneSettings {
             overflow: Overflow::Reject,
         },
         batching: None,
+        fair: None,
         partitions: false,
         gate: GateRule::default(),
         sizing: None,
@@ -45,6 +47,21 @@ pub fn lane() -> LaneSettings {
             ..BackoffRule::default()
         },
         waits: false,
+    }
+}
+
+/// Spans that failed are of high priority, all others of low.
+pub fn errors_first() -> ClassifierSettings {
+    let failed = PriorityRule {
+        matches: Match {
+            span_status: Some(2),
+            ..Match::default()
+        },
+        priority: Priority::High,
+    };
+    ClassifierSettings {
+        rules: [failed].into(),
+        default: Priority::Low,
     }
 }
 
@@ -115,17 +132,25 @@ impl World {
 
     pub fn with_credit(lanes: Vec<LaneSettings>, credit: u64) -> Self {
         let homes = vec![None; lanes.len()];
-        Self::build(lanes, homes, credit, None)
+        Self::build(lanes, homes, credit, None, ClassifierSettings::default())
+    }
+
+    /// Spans that failed are of high priority, all others of low.
+    pub fn with_classes(lanes: Vec<LaneSettings>) -> Self {
+        let homes = vec![None; lanes.len()];
+        Self::build(lanes, homes, 64 << 20, None, errors_first())
     }
 
     /// As shard 0 of several, with these homes.
     pub fn with_homes(lanes: Vec<LaneSettings>, homes: Vec<Option<ShardId>>) -> Self {
-        Self::build(lanes, homes, 64 << 20, None)
+        Self::build(lanes, homes, 64 << 20, None, ClassifierSettings::default())
     }
 
     /// The home of one lane, which sends `window` at once.
     pub fn windowed(window: usize) -> Self {
-        Self::build(vec![lane()], vec![Some(ShardId(0))], 64 << 20, Some(window))
+        let homes = vec![Some(ShardId(0))];
+        let classes = ClassifierSettings::default();
+        Self::build(vec![lane()], homes, 64 << 20, Some(window), classes)
     }
 
     fn build(
@@ -133,6 +158,7 @@ impl World {
         homes: Vec<Option<ShardId>>,
         credit: u64,
         window: Option<usize>,
+        classifier: ClassifierSettings,
     ) -> Self {
         let ids: Vec<_> = (0..lanes.len()).map(|lane| LaneId(lane as u32)).collect();
         let receiver = Receiver {
@@ -143,6 +169,7 @@ impl World {
         };
         let settings = PipelineSettings {
             credit_bytes: credit,
+            classifier,
             credit_high: credit,
             connections_max: 8,
             listeners: vec![ListenerSettings {
@@ -416,9 +443,18 @@ impl World {
     }
 }
 
+/// Whether a span of this name has failed.
+pub fn is_error(name: &str) -> bool {
+    name.ends_with(['1', '4', '7', '!'])
+}
+
 pub fn encode(names: &[&str]) -> Vec<u8> {
     let span = |name: &&str| Span {
         name: (*name).to_owned(),
+        status: Some(Status {
+            code: i32::from(is_error(name)) * 2,
+            ..Status::default()
+        }),
         ..Span::default()
     };
     let spans = names.iter().map(span).collect();
@@ -468,4 +504,8 @@ pub fn code(reply: Option<&Reply>) -> Option<Code> {
         Some(Reply::Grpc(reply)) => Some(reply.code),
         Some(Reply::Http(_) | Reply::Reset(_)) | None => None,
     }
+}
+
+pub fn never() -> Script {
+    Box::new(|_, _| None)
 }

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::flow::Random;
+use crate::flow::fair::Class;
 use crate::memory::store::{Metadata, Payload};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -27,6 +28,7 @@ pub fn settings() -> LaneSettings {
             overflow: Overflow::Reject,
         },
         batching: None,
+        fair: None,
         gate: GateRule::default(),
         sizing: None,
         retry: BackoffRule {
@@ -99,6 +101,7 @@ impl Rig {
             piece: None,
             size,
             metadata,
+            class: Class::default(),
             arrived: self.now,
         });
         self.check();

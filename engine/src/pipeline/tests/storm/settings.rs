@@ -2,11 +2,13 @@
 
 use super::network::{chance, pick};
 use crate::batch::{Batching, Sizer};
+use crate::classify::ClassifierSettings;
 use crate::config::Overflow;
 use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
-use crate::flow::{BackoffRule, Random};
+use crate::flow::fair::{BacklogRule, FairRule, Order};
+use crate::flow::{BackoffRule, Random, Rate, RateRule};
 use crate::ingress::{HttpReceiver, Paths, Protocol, Receiver, Signals};
-use crate::pipeline::tests::world::{lane, outlet};
+use crate::pipeline::tests::world::{errors_first, lane, outlet};
 use crate::pipeline::{ListenerSettings, PipelineSettings};
 use crate::units::LaneId;
 use http::{HeaderMap, HeaderName};
@@ -34,15 +36,26 @@ pub fn any(random: &mut Random) -> PipelineSettings {
     };
     let credit = [512 << 10, 4 << 20][pick(random, 2)];
     let blocks = chance(random, 3);
+    let classes = chance(random, 2);
     PipelineSettings {
         credit_bytes: credit,
+        classifier: if classes {
+            errors_first()
+        } else {
+            ClassifierSettings::default()
+        },
         credit_high: credit / 4 * 3,
         connections_max: 4,
         listeners: protocols.into_iter().map(listener).collect(),
         outlets: (0..lanes).map(|lane| outlet(lane, None)).collect(),
         homes: vec![None; lanes],
         exporters: vec!["storm".into(); lanes],
-        lanes: (0..lanes).map(|_| any_lane(random, blocks)).collect(),
+        lanes: (0..lanes)
+            .map(|_| LaneSettings {
+                fair: classes.then(|| any_fair(random)),
+                ..any_lane(random, blocks)
+            })
+            .collect(),
     }
 }
 
@@ -52,7 +65,13 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
     } else {
         Overflow::Reject
     };
-    let overflow = [asks, asks, Overflow::DropNewest, Overflow::DropOldest][pick(random, 4)];
+    let overflow = [
+        asks,
+        asks,
+        Overflow::DropNewest,
+        Overflow::DropOldest,
+        Overflow::DropLowestPriority,
+    ][pick(random, 5)];
     let (sizer, max) = match pick(random, 4) {
         0 => (Sizer::Requests, 1 + pick(random, 8) as u64),
         1 => (Sizer::Items, 1 + pick(random, 40) as u64),
@@ -80,6 +99,26 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
         },
         waits: chance(random, 3),
         ..lane()
+    }
+}
+
+fn any_fair(random: &mut Random) -> FairRule {
+    let orders = [Order::OldestFirst, Order::NewestFirst, Order::Interleave];
+    let rate = Rate {
+        per_second: 20.0,
+        burst: Duration::from_secs(1),
+    };
+    FairRule {
+        weights: [1 + pick(random, 16) as u32, 4, 1],
+        age_max: [Duration::MAX, Duration::from_millis(500)][pick(random, 2)],
+        backlog: BacklogRule {
+            order: orders[pick(random, 3)],
+            after: [Duration::MAX, Duration::from_millis(300)][pick(random, 2)],
+            rate: RateRule {
+                items: chance(random, 2).then_some(rate),
+                ..RateRule::default()
+            },
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who sends: requests of numbered spans at the times of an arrival process, over one connection.
+//! Who sends: requests of numbered spans at the times of an arrival process, over a connection.
 //! A refused request is not sent again; what it is told is written down.
 
 use bytes::Bytes;
@@ -18,14 +18,13 @@ use tailrace_engine::units::{ConnectionId, ListenerId, RequestId};
 
 use super::Traffic;
 
-pub struct Senders {
+pub struct Sender {
     workload: Workload,
     items: u64,
     arrivals: Arrivals,
-    connection: ConnectionId,
+    pub connection: ConnectionId,
     head: request::Parts,
     waiting: HashMap<RequestId, u64>,
-    next_item: u64,
     ended: bool,
     pub accepted: IdSet,
     /// Requests that were sent.
@@ -38,27 +37,32 @@ pub struct Senders {
     pub delays: Option<(Duration, Duration)>,
 }
 
-impl Senders {
-    pub fn new(pipeline: &mut Pipeline, traffic: Traffic, seed: u64) -> Self {
+impl Sender {
+    /// `run`: which of several it is.
+    pub fn new(pipeline: &mut Pipeline, traffic: Traffic, run: u64, seed: u64) -> Self {
         let terms = pipeline.handle_opened(None).expect("memory for one");
         let items = traffic.items;
         let spec = Spec {
             mix: Mix::Http,
             seed,
+            run,
             ..Spec::standard(Signal::Traces, items)
         };
         let request = Request::post("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
             .header("content-type", "application/grpc")
             .header("te", "trailers");
+        let request = match traffic.tenant {
+            Some(tenant) => request.header("x-tenant", tenant),
+            None => request,
+        };
         let (head, ()) = request.body(()).expect("a request").into_parts();
         Self {
             workload: Workload::new(&spec),
             items: items as u64,
-            arrivals: Arrivals::new(traffic.phases, seed),
+            arrivals: Arrivals::new(traffic.phases, seed ^ run),
             connection: terms.connection,
             head,
             waiting: HashMap::new(),
-            next_item: 0,
             ended: false,
             accepted: IdSet::default(),
             sent: 0,
@@ -76,6 +80,10 @@ impl Senders {
         }
     }
 
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.next().is_some_and(|at| at <= now)
+    }
+
     /// Nothing more is sent.
     pub const fn end(&mut self) {
         self.ended = true;
@@ -90,11 +98,11 @@ impl Senders {
         self.refused.values().sum()
     }
 
-    /// The request that is due.
-    pub fn send(&mut self, pipeline: &mut Pipeline, now: Instant) {
+    /// The request that is due. `next_item`: the first number that no item has yet.
+    pub fn send(&mut self, pipeline: &mut Pipeline, next_item: &mut u64, now: Instant) {
         self.arrivals.take();
-        let first = self.next_item;
-        self.next_item += self.items;
+        let first = *next_item;
+        *next_item += self.items;
         self.sent += 1;
         let message = self.workload.protobuf(first, now.0);
         match self.deliver(pipeline, message, now) {
