@@ -23,6 +23,7 @@ mod partial_success;
 mod peers;
 mod plan;
 mod poison_item;
+mod priorities;
 mod queue_full_drops;
 mod queue_full_refuses;
 mod rate_limit;

@@ -5,7 +5,7 @@ use crate::world::film::Film;
 use crate::world::{Setup, Traffic, World, exporters};
 use std::time::Duration;
 use tailrace_bench::chart::Colour;
-use tailrace_bench::load::arrivals::{Shape, Spacing};
+use tailrace_bench::load::arrivals::{Phase, Shape, Spacing};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SPANS: usize = 10;
@@ -81,5 +81,62 @@ fn what_was_accepted_is_delivered_once_after_an_hour_without_backend() {
     assert!(
         most.unwrap_or_default() as f64 <= 1.3 * CAPACITY,
         "{most:?} in a second"
+    );
+}
+
+/// A backend that is gone for ten minutes, and twice as fast as what comes. How long what came
+/// after its return was on its way (median, 99th percentile), and how many of the items that were
+/// offered to it in the first minute.
+fn returned(catch_up: &str) -> (Duration, Duration, u64) {
+    let outage = 5 * MINUTE..15 * MINUTE;
+    let queue = format!("sending_queue: {{queue_size: 100000, num_consumers: 4{catch_up}}}");
+    let keys = format!("{queue}, retry_on_failure: {{max_elapsed_time: 0s, max_interval: 5s}}");
+    let steady = |minutes| Traffic::steady(Shape::steady(4.0, Spacing::Poisson), SPANS, minutes);
+    let pause = |duration| Phase {
+        name: "pause".to_owned(),
+        duration,
+        shape: Shape::Pause,
+    };
+    // The second sender begins when the backend is back: its delays are those of what is fresh.
+    let mut late = steady(10 * MINUTE);
+    late.phases.insert(0, pause(outage.end + MINUTE / 6));
+    let mut world = World::new(Setup {
+        seed: 9,
+        yaml: exporters(64, [keys.as_str()]),
+        backends: vec![Plan {
+            outages: vec![outage.clone()],
+            capacity: Some(Capacity {
+                items_per_second: 4.0 * CAPACITY,
+                wait_max: MINUTE,
+                until: Duration::MAX,
+            }),
+            ..Plan::default()
+        }],
+        traffic: vec![steady(outage.end), late],
+    });
+    world.pass(outage.end + 11 * MINUTE);
+    let first = outage.end.as_secs() as usize;
+    let offered = world.backend(0).offered[first..first + 60].iter().sum();
+    assert!(world.settle(60 * MINUTE), "{:?}", world.lane(0));
+    assert_eq!(world.lost(0), 0, "{catch_up}");
+    (world.delay(0, 1, 0.5), world.delay(0, 1, 0.99), offered)
+}
+
+#[test]
+fn what_is_fresh_passes_the_backlog_where_it_is_told_to() {
+    let (_, oldest, all) = returned("");
+    let (newest, _, _) = returned(", catch_up: {order: newest_first}");
+    let (between, _, _) = returned(", catch_up: {order: interleave}");
+    assert!(
+        oldest > MINUTE / 2,
+        "behind ten minutes of backlog: {oldest:?}"
+    );
+    let soon = Duration::from_millis(500);
+    assert!(newest < soon, "{newest:?}");
+    assert!(between < soon, "{between:?}");
+    let (_, _, slow) = returned(", catch_up: {order: newest_first, items_per_second: 60}");
+    assert!(
+        all > 10_000 && slow < 6_000,
+        "{slow} of {all} in the first minute"
     );
 }

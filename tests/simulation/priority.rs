@@ -1,8 +1,10 @@
 //! What is important and what is not, where a backend cannot take both.
 
 use crate::world::backend::{Capacity, Plan};
+use crate::world::film::Film;
 use crate::world::{Setup, Traffic, World, exporters, with_engine};
 use std::time::Duration;
+use tailrace_bench::chart::Colour;
 use tailrace_bench::load::arrivals::{Shape, Spacing};
 
 /// Of the backend, in spans a second.
@@ -58,7 +60,22 @@ fn taken(world: &World, sender: usize) -> u64 {
 #[test]
 fn ten_times_as_much_of_little_importance_costs_the_important_nothing() {
     let mut world = world("drop_lowest_priority", 0.5, 10.0);
-    world.pass(MINUTES);
+    let mut film = Film::new(0, Duration::from_secs(5));
+    film.pass(&mut world, MINUTES);
+    film.save(
+        "priority.svg",
+        &[
+            vec![
+                film.rate("spans of low priority / s", Colour::Grey, |it| it.low[0]),
+                film.rate("of high priority / s", Colour::Red, |it| it.high[0]),
+            ],
+            vec![
+                film.rate("low delivered / s", Colour::Grey, |it| it.low[1]),
+                film.rate("high delivered / s", Colour::Green, |it| it.high[1]),
+                film.mark("capacity", CAPACITY),
+            ],
+        ],
+    );
     assert!(world.settle(MINUTES), "{:?}", world.lane(0));
     assert_eq!(missing(&world, HIGH), 0);
     assert_eq!(world.senders[HIGH].refusals(), 0);

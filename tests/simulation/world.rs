@@ -93,6 +93,7 @@ impl World {
         let dropped = counters.dropped.iter().sum::<u64>();
         let ended = counters.delivered + dropped + counters.rejected.iter().sum::<u64>();
         let backend = self.backend(lane);
+        let [high, _, low] = counters.priorities;
         Frame {
             sent: self.senders.iter().map(|sender| sender.sent).sum(),
             refused: self.senders.iter().map(Sender::refusals).sum(),
@@ -102,6 +103,8 @@ impl World {
             taken: backend.taken,
             concurrency: counters.concurrency_limit.unwrap_or_default(),
             bytes: shard.buffered_bytes,
+            high: [high.admitted, high.delivered],
+            low: [low.admitted, low.delivered],
         }
     }
 

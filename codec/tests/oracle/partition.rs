@@ -2,7 +2,7 @@ use crate::generate::{cut as slices, cuts, scrambled};
 use crate::wire::{self, Flat};
 use proptest::prelude::*;
 use tailrace_codec::Signal;
-use tailrace_codec::otlp::{ItemView, partition};
+use tailrace_codec::otlp::{ItemView, Sorted, partition, sort};
 
 /// A key that anyone can compute from an item's bytes.
 fn key(item: &[u8]) -> u8 {
@@ -19,6 +19,30 @@ fn key_of(signal: Signal, view: &ItemView<'_>) -> u8 {
 }
 
 proptest! {
+    /// Sorting is partition, but for a request that is alike: it is not touched.
+    #[test]
+    fn sorting_takes_apart_what_is_mixed((signal, bytes) in scrambled(), cuts in cuts()) {
+        let rope = slices(&bytes, &cuts);
+        let pieces = partition(signal, &rope, |view| key_of(signal, view)).unwrap();
+        match sort(signal, &rope, |view| key_of(signal, view)).unwrap() {
+            Sorted::Alike(None) => prop_assert!(pieces.is_empty()),
+            Sorted::Alike(Some(key)) => {
+                prop_assert_eq!(pieces.len(), 1);
+                prop_assert_eq!(pieces[0].0, key);
+            }
+            Sorted::Apart(sorted) => {
+                prop_assert!(sorted.len() > 1);
+                let all = |pieces: &[(u8, tailrace_codec::otlp::Piece)]| {
+                    let piece = |(key, piece): &(u8, tailrace_codec::otlp::Piece)| {
+                        (*key, piece.items, piece.body.to_bytes())
+                    };
+                    pieces.iter().map(piece).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(all(&sorted), all(&pieces));
+            }
+        }
+    }
+
     #[test]
     fn each_key_gets_its_items_in_order((signal, bytes) in scrambled(), cuts in cuts()) {
         prop_assume!(signal != Signal::Metrics);

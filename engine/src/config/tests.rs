@@ -6,6 +6,7 @@ mod collector;
 mod compiled;
 mod effective;
 mod faults;
+mod priority;
 mod process;
 mod protection;
 mod reference;

@@ -28,6 +28,9 @@ pub struct Frame {
     pub concurrency: u64,
     /// Bytes buffered for all lanes.
     pub bytes: u64,
+    /// Items admitted and delivered of high priority, and of low.
+    pub high: [u64; 2],
+    pub low: [u64; 2],
 }
 
 /// Frames of one lane, one after each stretch of time.
