@@ -10,6 +10,7 @@ mod listeners;
 mod priority;
 mod resource;
 mod sizing;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
@@ -73,9 +74,13 @@ fn pipeline(config: &Config, division: Division, limits: &ShardLimits) -> Pipeli
     PipelineSettings {
         credit_bytes: limits.credit.0,
         credit_high: limits.credit_high.0,
-        classifier: priority::classifier(config),
+        classifier: priority::classifier(config, division),
         connections_max: limits.connections_max as usize,
-        listeners: config.listeners.iter().map(listeners::settings).collect(),
+        listeners: config
+            .listeners
+            .iter()
+            .map(|listener| listeners::settings(listener, tenants::header(config)))
+            .collect(),
         lanes: lanes()
             .map(|(id, lane)| lane_settings(id, config, lane, division, limits))
             .collect(),

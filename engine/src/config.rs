@@ -39,6 +39,7 @@ mod scalar;
 mod secret;
 mod service;
 mod source;
+mod tenants;
 mod types;
 mod yaml;
 
@@ -69,6 +70,8 @@ pub use protection::{
 pub use secret::{MASK, Secret};
 pub use source::{Environment, Inputs, ProcessEnvironment};
 
+pub use tenants::{TenantQuotaConfig, TenantSourceConfig, TenantsConfig};
+
 pub use service::{
     HealthCheckBody, HealthCheckConfig, LogEncoding, LogLevel, LogOutput, LogsConfig,
     MetricsConfig, MetricsLevel, TelemetryConfig,
@@ -98,6 +101,10 @@ pub struct Config {
     pub engine: EngineConfig,
     /// `None`: nothing goes before anything else.
     pub priority: Option<PriorityConfig>,
+    /// `None`: nobody is told apart.
+    pub tenants: Option<TenantsConfig>,
+    /// What comes in at most, in the whole process.
+    pub ingress: Option<RateLimitConfig>,
     /// Keys that were accepted and have no effect, or one that may surprise. Printed at start.
     pub warnings: Vec<Warning>,
 }

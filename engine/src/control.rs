@@ -10,6 +10,7 @@
 mod admin;
 mod names;
 mod process;
+mod shares;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::time::Instant;
 use crate::units::{EndpointId, ShardId};
 use admin::Admin;
 use names::Names;
+use shares::Shares;
 use std::future::poll_fn;
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -68,6 +70,7 @@ struct Control {
     commands: Option<Consumer<Command>>,
     labels: Labels,
     names: Names,
+    shares: Shares,
     admin: Admin,
     queries: Vec<Query>,
     next_query: u64,
@@ -126,7 +129,7 @@ impl Control {
                     return Poll::Ready(outcome);
                 }
                 let stop = self.stopping.as_ref().map(|stopping| stopping.until);
-                let next = [self.names.next_timeout(), stop]
+                let next = [self.names.next_timeout(), self.shares.next_timeout(), stop]
                     .into_iter()
                     .flatten()
                     .min();
@@ -137,6 +140,7 @@ impl Control {
                     return Poll::Pending;
                 }
                 self.names.handle_timeout(now());
+                self.tell_shares(now());
             }
         })
         .await
@@ -179,6 +183,7 @@ impl Control {
     fn hear(&mut self, report: Report) {
         match report {
             Report::Resolve { endpoint } => self.names.want(endpoint, now()),
+            Report::Asked { shard, asked } => self.shares.handle_asked(shard, asked, now()),
             Report::Counted {
                 shard,
                 query,
@@ -277,6 +282,18 @@ impl Control {
                 endpoint,
                 addresses,
             });
+        }
+    }
+
+    fn tell_shares(&mut self, now: Instant) {
+        let shares = self.shares.handle_timeout(now);
+        if shares.is_empty() {
+            return;
+        }
+        for (index, shard) in self.shards.iter().enumerate() {
+            let own = shares.iter();
+            let own = own.map(|(tenant, by_shard)| (tenant.clone(), by_shard[index]));
+            let _ = shard.orders.send(Order::Shares(own.collect()));
         }
     }
 

@@ -9,6 +9,7 @@ pub mod concurrency;
 pub mod estimate;
 pub mod fair;
 pub mod queueing;
+pub mod quota;
 pub mod ramp;
 pub mod random;
 pub mod sizing;

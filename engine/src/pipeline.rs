@@ -16,6 +16,7 @@
 
 mod admission;
 mod blocked;
+mod quotas;
 mod reading;
 mod requests;
 mod sending;
@@ -44,6 +45,7 @@ use crate::units::{
 };
 use blocked::Blocked;
 use bytes::Bytes;
+use quotas::Rejected;
 use reading::Message;
 use requests::Requests;
 use sending::InFlight;
@@ -134,6 +136,8 @@ pub struct Pipeline {
     random: Random,
     decompressor: Decompressor,
     classifier: Classifier,
+    /// Whether what waits may leave in another order than it came.
+    sorts: bool,
     scratch: Scratch,
     /// One copy of each distinct metadata, so that comparing two is comparing pointers.
     metadata: SharedMetadata,
@@ -168,6 +172,8 @@ struct Request {
     payload: Option<PayloadId>,
     /// The worst that became of its parts so far.
     worst: Outcome,
+    /// What of it was not taken for its tenants' quotas.
+    rejected: Option<Box<Rejected>>,
 }
 
 impl Pipeline {
@@ -201,6 +207,7 @@ impl Pipeline {
             random: Random::new(seed),
             decompressor: Decompressor::new(),
             classifier: Classifier::new(settings.classifier.clone()),
+            sorts: settings.lanes.iter().any(|lane| lane.fair.is_some()),
             scratch: Scratch::default(),
             metadata: SharedMetadata::default(),
             receivers: vec![ReceiverCounters::default(); settings.listeners.len()],
@@ -315,6 +322,7 @@ impl Pipeline {
             ..lane.counters()
         });
         counters.lanes = lanes.collect();
+        counters.tenants = self.classifier.tenants().counters();
         for (lane, outlet) in counters.lanes.iter_mut().zip(&self.outlets) {
             if let Outlet::Network(network) = outlet {
                 lane.endpoints = network.endpoints.counters();

@@ -248,7 +248,13 @@ impl Shard {
     fn exchange_busy(&self, now: Instant) {
         let permille = self.measure_busy(now);
         let all = self.0.peers.exchange_busy(self.0.id, permille);
-        self.0.pipeline.borrow_mut().handle_busy(&all);
+        let mut pipeline = self.0.pipeline.borrow_mut();
+        pipeline.handle_busy(&all);
+        let asked = pipeline.asked_of_tenants();
+        if !asked.is_empty() && self.0.peers.are_many() {
+            let shard = self.0.id;
+            self.0.peers.report(Report::Asked { shard, asked });
+        }
     }
 
     /// The thread's busy time as a share of the time since the last measure, in thousandths. What
@@ -301,6 +307,12 @@ impl Shard {
                     .pipeline
                     .borrow_mut()
                     .handle_resolved(endpoint, addresses, now());
+            }
+            Order::Shares(shares) => {
+                let mut pipeline = self.0.pipeline.borrow_mut();
+                for (tenant, share) in shares {
+                    pipeline.handle_share(tenant.as_deref(), share, now());
+                }
             }
             Order::Count { query } => {
                 let (shard, counters, at) = (self.0.id, self.counters(), now());

@@ -17,6 +17,7 @@ mod lane;
 mod queue;
 mod sizing;
 mod snapshot;
+mod tenant;
 mod text;
 
 pub use busy::Busy;
@@ -28,8 +29,11 @@ pub use lane::{
 pub use queue::QueueFlow;
 pub use sizing::LaneSize;
 pub use snapshot::{Labels, LaneLabels, Process, ReceiverLabels, Snapshot};
+pub use tenant::{Quota, TenantCounters};
 
 use crate::units::ItemCount;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use tailrace_codec::Signal;
 
 /// How many signals there are: the length of a table by signal.
@@ -41,6 +45,8 @@ pub const SIGNALS: usize = Signal::ALL.len();
 pub struct Counters {
     pub receivers: Vec<ReceiverCounters>,
     pub lanes: Vec<LaneCounters>,
+    /// By name, those that sent something.
+    pub tenants: BTreeMap<Arc<str>, TenantCounters>,
     pub shard: ShardCounters,
 }
 
@@ -49,6 +55,7 @@ impl Counters {
         Self {
             receivers: vec![ReceiverCounters::default(); receivers],
             lanes: vec![LaneCounters::default(); lanes],
+            tenants: BTreeMap::new(),
             shard: ShardCounters::default(),
         }
     }
@@ -60,6 +67,12 @@ impl Counters {
         }
         for (sum, lane) in self.lanes.iter_mut().zip(&other.lanes) {
             sum.add(lane);
+        }
+        for (name, tenant) in &other.tenants {
+            self.tenants
+                .entry(Arc::clone(name))
+                .or_default()
+                .add(tenant);
         }
     }
 }
@@ -92,6 +105,11 @@ impl ReceiverCounters {
     pub const fn refuse(&mut self, signal: Signal, items: ItemCount) {
         self.refused[signal as usize] += items;
         self.requests_refused += 1;
+    }
+
+    /// Items were refused of a request whose rest was accepted.
+    pub const fn refuse_items(&mut self, signal: Signal, items: ItemCount) {
+        self.refused[signal as usize] += items;
     }
 
     /// A request was refused by the receiver itself: it is not what it should be.

@@ -19,6 +19,7 @@ mod ledger;
 mod load;
 mod load_balancing;
 mod metrics_and_health;
+mod noisy_tenant;
 mod partial_success;
 mod peers;
 mod plan;

@@ -12,4 +12,5 @@ mod queueing;
 mod rates;
 mod retries;
 mod sizing;
+mod tenants;
 mod world;

@@ -6,7 +6,7 @@ use crate::ingress::{
 };
 use crate::net::server::{self, Lifetime, Pings, Timeouts};
 use crate::pipeline::ListenerSettings;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tailrace_codec::Signal;
 
 /// What the control thread binds.
@@ -36,7 +36,8 @@ pub(super) const fn transport(listener: &ListenerConfig) -> &'static str {
     }
 }
 
-pub(super) fn settings(listener: &ListenerConfig) -> ListenerSettings {
+/// `tenant`: the header that names it, which is kept whatever the receiver keeps besides.
+pub(super) fn settings(listener: &ListenerConfig, tenant: Option<&HeaderName>) -> ListenerSettings {
     let served = |signal: &Signal| !listener.route(*signal).is_empty();
     let signals: Signals = Signal::ALL.into_iter().filter(served).collect();
     let protocol = match &listener.protocol {
@@ -50,6 +51,7 @@ pub(super) fn settings(listener: &ListenerConfig) -> ListenerSettings {
         metadata_keys: listener
             .metadata_keys
             .iter()
+            .chain(tenant)
             .cloned()
             .collect::<MetadataKeys>(),
     };

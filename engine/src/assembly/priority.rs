@@ -1,19 +1,25 @@
 //! Which items go first: what the classifier looks at, and how a lane's queue is ordered.
 
 use super::division::Division;
+use super::tenants::tenants;
 use crate::classify::{ClassifierSettings, Expected, Match, PriorityRule};
 use crate::config::{CatchUpConfig, CatchUpOrder, Config, LaneConfig, PriorityRuleConfig};
 use crate::flow::fair::{BacklogRule, FairRule, Order};
 use crate::flow::{Rate, RateRule};
 use std::time::Duration;
 
-pub(super) fn classifier(config: &Config) -> ClassifierSettings {
+pub(super) fn classifier(config: &Config, division: Division) -> ClassifierSettings {
+    let tenants = tenants(config, division.share(1.0));
     let Some(priority) = &config.priority else {
-        return ClassifierSettings::default();
+        return ClassifierSettings {
+            tenants,
+            ..ClassifierSettings::default()
+        };
     };
     ClassifierSettings {
         rules: priority.rules.iter().map(rule).collect(),
         default: priority.default,
+        tenants,
     }
 }
 
@@ -37,7 +43,8 @@ fn rule(rule: &PriorityRuleConfig) -> PriorityRule {
 
 /// `None`: what waits goes as it came.
 pub(super) fn fair(config: &Config, lane: &LaneConfig, division: Division) -> Option<FairRule> {
-    if config.priority.is_none() && lane.queue.catch_up.is_none() {
+    let sorts = config.priority.is_some() || config.tenants.is_some();
+    if !sorts && lane.queue.catch_up.is_none() {
         return None;
     }
     let default = FairRule::default();

@@ -59,6 +59,7 @@ fn classifier(rules: Vec<(Match, Priority)>) -> Classifier {
     Classifier::new(ClassifierSettings {
         rules: rules.into_iter().map(rule).collect(),
         default: Priority::Medium,
+        ..ClassifierSettings::default()
     })
 }
 
@@ -91,12 +92,12 @@ fn sorted(classified: &Classified, whole: &Rope) -> Vec<(Priority, Vec<i32>)> {
 
 #[test]
 fn records_are_sorted_by_severity_in_their_order() {
-    let classifier = classifier(vec![(severity(17), Priority::High)]);
+    let mut classifier = classifier(vec![(severity(17), Priority::High)]);
     let logs = request(vec![
         entry("dev", "a", &[9, 17, 5, 21]),
         entry("prod", "a", &[0, 18]),
     ]);
-    let classes = classifier.classify(Signal::Logs, &logs);
+    let classes = classifier.classify(Signal::Logs, &logs, None, Instant(1));
     let expected = [
         (Priority::Medium, vec![9, 5, 0]),
         (Priority::High, vec![17, 21, 18]),
@@ -117,7 +118,7 @@ fn the_first_rule_that_holds_decides() {
         (severity(17), Priority::High),
     ];
     let logs = request(vec![entry("dev", "a", &[17]), entry("prod", "a", &[17, 9])]);
-    let classes = classifier(rules).classify(Signal::Logs, &logs);
+    let classes = classifier(rules).classify(Signal::Logs, &logs, None, Instant(1));
     let expected = [
         (Priority::Low, vec![17]),
         (Priority::High, vec![17]),
@@ -137,7 +138,7 @@ fn attributes_of_scope_and_record_are_compared_as_text() {
         Priority::Low,
     )];
     let logs = request(vec![entry("dev", "a", &[9, 10]), entry("dev", "b", &[9])]);
-    let classes = classifier(rules).classify(Signal::Logs, &logs);
+    let classes = classifier(rules).classify(Signal::Logs, &logs, None, Instant(1));
     let expected = [(Priority::Low, vec![9]), (Priority::Medium, vec![10, 9])];
     assert_eq!(sorted(&classes, &logs), expected);
 }
@@ -152,9 +153,9 @@ fn what_only_other_signals_have_asks_nothing_of_this_one() {
         signal: Some(Signal::Metrics),
         ..Match::default()
     };
-    let classifier = classifier(vec![(status, Priority::High), (metrics, Priority::Low)]);
+    let mut classifier = classifier(vec![(status, Priority::High), (metrics, Priority::Low)]);
     let logs = request(vec![entry("dev", "a", &[21])]);
-    let one = |signal| match classifier.classify(signal, &logs) {
+    let mut one = |signal| match classifier.classify(signal, &logs, None, Instant(1)) {
         Classified::Alike(class) => class.priority,
         Classified::Apart(_) => panic!("nothing looks into it"),
     };
@@ -167,10 +168,10 @@ fn what_only_other_signals_have_asks_nothing_of_this_one() {
 
 #[test]
 fn an_item_that_cannot_be_read_matches_nothing() {
-    let classifier = classifier(vec![(severity(1), Priority::High)]);
+    let mut classifier = classifier(vec![(severity(1), Priority::High)]);
     // Severity as a length that runs out of the record.
     let broken = [0x0a, 6, 0x12, 4, 0x12, 2, 0x12, 0x09];
-    let classes = classifier.classify(Signal::Logs, &Rope::from(broken.to_vec()));
+    let classes = classifier.classify(Signal::Logs, &Rope::from(broken.to_vec()), None, Instant(1));
     assert!(matches!(classes, Classified::Alike(class) if class.priority == Priority::Medium));
 }
 
@@ -210,9 +211,9 @@ proptest! {
             }
         }
         let dev = Match { resource: pairs("env", "dev"), ..Match::default() };
-        let classifier = classifier(vec![(severity(17), Priority::High), (dev, Priority::Low)]);
+        let mut classifier = classifier(vec![(severity(17), Priority::High), (dev, Priority::Low)]);
         let logs = request(entries);
-        let found = sorted(&classifier.classify(Signal::Logs, &logs), &logs);
+        let found = sorted(&classifier.classify(Signal::Logs, &logs, None, Instant(1)), &logs);
         if expected.is_empty() {
             expected.push((Priority::Medium, Vec::new()));
         }

@@ -1,5 +1,6 @@
 //! Attribute values compared with what a configuration says, which is text.
 
+use std::borrow::Cow;
 use tailrace_codec::field::{Fields, Malformed};
 use tailrace_codec::rope::Cursor;
 
@@ -57,4 +58,17 @@ fn simple(value: Cursor<'_>) -> Result<Option<Simple<'_>>, Malformed> {
         };
     }
     Ok(found)
+}
+
+/// The text of an AnyValue; empty for one that has none.
+pub fn of(value: Cursor<'_>) -> Cow<'_, str> {
+    match simple(value) {
+        Ok(Some(Simple::Text(text))) => match text.bytes() {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+        },
+        Ok(Some(Simple::Int(int))) => int.to_string().into(),
+        Ok(Some(Simple::Bool(bool))) => bool.to_string().into(),
+        Ok(None) | Err(_) => "".into(),
+    }
 }

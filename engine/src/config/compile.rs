@@ -13,6 +13,7 @@ mod listeners;
 mod memory;
 mod priority;
 mod service;
+mod tenants;
 
 use super::components::{
     CONNECTORS, Class, Component, EXPORTERS, EXTENSIONS, Lookup, PROCESSORS, RECEIVERS,
@@ -179,6 +180,8 @@ pub(super) fn compile(declared: &Declared, reader: &mut Reader) -> Config {
         pipelines: routes.pipelines,
         memory: memory::memory(declared, reader),
         priority: priority::priority(declared.service.tailrace.priority.0.as_ref(), reader),
+        tenants: tenants::tenants(declared.service.tailrace.tenants.0.as_ref(), reader),
+        ingress: tenants::ingress(declared.service.tailrace.rate_limit.0.as_ref(), reader),
         engine: service::engine(&declared.service.tailrace, reader),
         listeners,
         lanes,

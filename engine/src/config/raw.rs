@@ -13,6 +13,7 @@ pub(super) mod protection;
 pub(super) mod receivers;
 pub(super) mod service;
 pub(super) mod shared;
+pub(super) mod tenants;
 
 use super::field::section;
 use super::node::{Node, Value};

@@ -11,6 +11,7 @@ mod process;
 mod protection;
 mod reference;
 mod robust;
+mod tenants;
 mod unused;
 
 use super::{Config, Environment, Inputs, Loaded, load};

@@ -3,6 +3,7 @@
 
 use super::admin::{Admin, Endpoint};
 use super::names::Names;
+use super::shares::Shares;
 use super::{Command, Control, Outcome, ShardLink};
 use crate::assembly::{Assembly, assemble};
 use crate::config::limits::{LimitFault, Limits, Machine, ShardLimits};
@@ -204,11 +205,13 @@ pub(super) fn start_control(
             };
             admin.set_ready(true);
             let _ = ready.send(Ok(()));
+            let count = shards.len();
             let control = Control {
                 shards,
                 commands: Some(commands),
                 labels: assembly.labels,
                 names,
+                shares: Shares::new(count),
                 admin,
                 queries: Vec::new(),
                 next_query: 0,

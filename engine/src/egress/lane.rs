@@ -36,6 +36,7 @@ use crate::flow::sizing::auto::{Auto, AutoRule};
 use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
+use crate::units::TenantId;
 use contents::Contents;
 use cut::Cutter;
 pub use gate::{Ended, GateRule};
@@ -229,6 +230,24 @@ impl Lane {
     /// What is in the lane, from admission to settlement.
     pub const fn held(&self) -> Size {
         self.held.all()
+    }
+
+    /// Whether it holds anything of a tenant.
+    pub fn holds_of(&self, tenant: TenantId) -> bool {
+        self.held.of(tenant) != Size::ZERO
+    }
+
+    /// The share of the queue that a tenant would fill with so much more; none while it holds
+    /// nothing: what is larger than its share could otherwise never pass.
+    pub fn share_with(&self, tenant: TenantId, size: Size) -> f64 {
+        let held = self.held.of(tenant);
+        if held == Size::ZERO {
+            return 0.0;
+        }
+        let limit = self.settings.queue;
+        let after = held + size;
+        let by_size = after.by(limit.sizer) as f64 / limit.max as f64;
+        by_size.max(after.bytes as f64 / limit.bytes_max as f64)
     }
 
     /// The fill of the queue in its own measure.

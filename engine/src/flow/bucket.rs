@@ -53,6 +53,13 @@ impl Bucket {
         self.level -= amount as f64;
     }
 
+    /// From now on it has this share of its rate. What is in it stays, as far as there is room.
+    pub fn set_rate(&mut self, rate: Rate, now: Instant) {
+        self.fill(now);
+        self.rate = rate;
+        self.level = self.level.min(Self::room(rate));
+    }
+
     fn fill(&mut self, now: Instant) {
         let gained = now.since(self.told).as_secs_f64() * self.rate.per_second;
         self.told = self.told.max(now);
@@ -72,9 +79,30 @@ pub struct RateRule {
     pub bytes: Option<Rate>,
 }
 
+/// Which of the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limited {
+    Requests,
+    Items,
+    Bytes,
+}
+
+impl RateRule {
+    /// How long the scarcest of the limits needs for so much.
+    pub fn seconds(&self, requests: u64, items: u64, bytes: u64) -> f64 {
+        let seconds = |rate: Option<Rate>, amount: u64| {
+            rate.map_or(0.0, |rate| amount as f64 / rate.per_second)
+        };
+        seconds(self.requests, requests)
+            .max(seconds(self.items, items))
+            .max(seconds(self.bytes, bytes))
+    }
+}
+
 /// A bucket for each limit.
 #[derive(Debug)]
 pub struct RateLimit {
+    rule: RateRule,
     requests: Option<Bucket>,
     items: Option<Bucket>,
     bytes: Option<Bucket>,
@@ -83,6 +111,7 @@ pub struct RateLimit {
 impl RateLimit {
     pub fn new(rule: RateRule) -> Self {
         Self {
+            rule,
             requests: rule.requests.map(Bucket::new),
             items: rule.items.map(Bucket::new),
             bytes: rule.bytes.map(Bucket::new),
@@ -96,10 +125,44 @@ impl RateLimit {
         times.max().unwrap_or(now)
     }
 
+    /// The limit that lets nothing pass now, and until when; of several the last to open.
+    pub fn closed(&mut self, now: Instant) -> Option<(Limited, Instant)> {
+        let buckets = [
+            (Limited::Requests, &mut self.requests),
+            (Limited::Items, &mut self.items),
+            (Limited::Bytes, &mut self.bytes),
+        ];
+        let times = buckets.into_iter().filter_map(|(limited, bucket)| {
+            let ready = bucket.as_mut()?.ready_at(now);
+            (ready > now).then_some((limited, ready))
+        });
+        times.max_by_key(|(_, ready)| *ready)
+    }
+
+    /// From now on it is this share of its rule.
+    pub fn set_share(&mut self, share: f64, now: Instant) {
+        let pairs = [
+            (&mut self.requests, self.rule.requests),
+            (&mut self.items, self.rule.items),
+            (&mut self.bytes, self.rule.bytes),
+        ];
+        for (bucket, rate) in pairs {
+            if let (Some(bucket), Some(rate)) = (bucket, rate) {
+                let per_second = rate.per_second * share;
+                bucket.set_rate(Rate { per_second, ..rate }, now);
+            }
+        }
+    }
+
     /// A request of so many items and bytes passes.
     pub fn take(&mut self, items: u64, bytes: u64, now: Instant) {
+        self.take_of(1, items, bytes, now);
+    }
+
+    /// So many requests pass, of so many items and bytes in all; none for the rest of one.
+    pub fn take_of(&mut self, requests: u64, items: u64, bytes: u64, now: Instant) {
         for (bucket, amount) in [
-            (&mut self.requests, 1),
+            (&mut self.requests, requests),
             (&mut self.items, items),
             (&mut self.bytes, bytes),
         ] {
@@ -166,6 +229,27 @@ mod tests {
         limit.take(1, 3_000_000, at(0));
         let next = limit.ready_at(at(0));
         assert!((at(2000)..at(2001)).contains(&next), "bytes: {next:?}");
+    }
+
+    #[test]
+    fn a_share_is_a_share_of_rate_and_burst() {
+        let mut limit = RateLimit::new(RateRule {
+            items: rate(100.0),
+            ..RateRule::default()
+        });
+        limit.set_share(0.25, at(0));
+        limit.take(25, 1, at(0));
+        assert_eq!(
+            limit.closed(at(0)).map(|(limited, _)| limited),
+            Some(Limited::Items)
+        );
+        limit.take(25, 1, at(0));
+        let (_, ready) = limit.closed(at(0)).expect("25 are owed");
+        assert!((at(1000)..at(1001)).contains(&ready), "{ready:?}");
+        // Four times the rate: the debt is paid in a quarter of the time.
+        limit.set_share(1.0, at(0));
+        let (_, ready) = limit.closed(at(0)).expect("25 are owed");
+        assert!((at(250)..at(251)).contains(&ready), "{ready:?}");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Why a request is refused, as values, and which codes say so.
 
+use crate::telemetry::Quota;
 use ::http::StatusCode;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
 use tailrace_codec::{Malformed, MalformedKind};
 
 /// Why a request that came to be read was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The message on the wire is over the receiver's limit. `bytes`: as declared, or as far as
     /// it was read.
@@ -31,6 +33,12 @@ pub enum Refusal {
     },
     /// The shard's credit is used up.
     Memory {
+        retry_after: Duration,
+    },
+    /// A quota is spent; `None`: that of all senders together.
+    Quota {
+        tenant: Option<Arc<str>>,
+        quota: Quota,
         retry_after: Duration,
     },
     ShuttingDown {
@@ -70,6 +78,7 @@ impl Refusal {
             Self::CompressedWithoutEncoding => Code::Internal,
             Self::Malformed(_) | Self::RefusedUpstream => Code::InvalidArgument,
             Self::Full { .. }
+            | Self::Quota { .. }
             | Self::Memory { .. }
             | Self::ShuttingDown { .. }
             | Self::Undelivered { .. } => Code::Unavailable,
@@ -84,7 +93,7 @@ impl Refusal {
             Self::CompressedWithoutEncoding | Self::Malformed(_) | Self::RefusedUpstream => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full { .. } | Self::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Memory { .. } | Self::ShuttingDown { .. } | Self::Undelivered { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -108,6 +117,7 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Full { retry_after }
+            | Self::Quota { retry_after, .. }
             | Self::Memory { retry_after }
             | Self::ShuttingDown { retry_after } => Some(*retry_after),
             Self::Undelivered { retry_after } => *retry_after,
@@ -126,6 +136,7 @@ impl Refusal {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Full { .. }
+            | Self::Quota { .. }
             | Self::Memory { .. }
             | Self::ShuttingDown { .. }
             | Self::TimedOut
@@ -166,6 +177,12 @@ impl fmt::Display for Refusal {
             }
             Self::Malformed(fault) => write!(f, "{fault}"),
             Self::Full { .. } => write!(f, "sending queue is full"),
+            Self::Quota {
+                tenant: Some(tenant),
+                quota,
+                ..
+            } => write!(f, "{} of tenant {tenant:?} is spent", quota.name()),
+            Self::Quota { quota, .. } => write!(f, "{} of the receivers is spent", quota.name()),
             Self::Memory { .. } => write!(f, "data refused due to high memory usage"),
             Self::ShuttingDown { .. } => write!(f, "shutting down"),
             Self::TimedOut => write!(f, "not delivered before the deadline"),

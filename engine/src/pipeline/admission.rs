@@ -61,6 +61,9 @@ impl Pipeline {
         if self.stopping.is_some() {
             return self.refuse_head(head.listener, &ingress, &SHUTTING_DOWN);
         }
+        if let Err(refusal) = self.check_quotas(ingress.metadata.as_ref(), now) {
+            return self.refuse_head(head.listener, &ingress, &refusal);
+        }
         // A queue without room for anything refuses before the body is read.
         if let Some(refusal) = self.full_for(head.listener, ingress.signal, Size::LEAST, now) {
             return self.refuse_head(head.listener, &ingress, &refusal);
@@ -79,6 +82,7 @@ impl Pipeline {
             items: 0,
             payload: None,
             worst: Outcome::Delivered,
+            rejected: None,
         });
         Admission::Receive {
             request,
@@ -136,11 +140,14 @@ impl Pipeline {
         if self.given_up {
             return Some(self.refuse_and_forget(id, &SHUTTING_DOWN));
         }
-        let message = match self.read(id, body, now) {
+        let mut message = match self.read(id, body, now) {
             Ok(message) => message,
             Err(refusal) => return Some(self.refuse_and_forget(id, &refusal)),
         };
         self.requests[id].items = message.items;
+        if let Err(refusal) = self.hold_to_quotas(id, &mut message, now) {
+            return Some(self.refuse_and_forget(id, &refusal));
+        }
         if message.items == 0 {
             return Some(self.accept_and_forget(id));
         }
@@ -154,7 +161,9 @@ impl Pipeline {
             let receiver = &mut self.receivers[request.listener.index()];
             if let Some(payload) = request.payload {
                 self.store.forget_waiter(payload);
-                receiver.accept(request.ingress.signal, request.items);
+                let rejected = request.rejected.map_or(0, |rejected| rejected.items);
+                receiver.accept(request.ingress.signal, request.items - rejected);
+                receiver.refuse_items(request.ingress.signal, rejected);
             } else {
                 receiver.fail(request.ingress.signal, request.items);
             }
@@ -238,6 +247,7 @@ impl Pipeline {
 
     fn store(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
         let size = message.size();
+        self.spend_quotas(&message.classes, size, now);
         let request = &mut self.requests[id];
         let listener = request.listener.index();
         let lanes = self.settings.listeners[listener]
@@ -361,8 +371,18 @@ impl Pipeline {
     fn accept_and_forget(&mut self, id: RequestId) -> Reply {
         let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
-        self.receivers[request.listener.index()].accept(request.ingress.signal, request.items);
-        request.ingress.reply.success(ingress::Outcome::Accepted)
+        let receiver = &mut self.receivers[request.listener.index()];
+        let signal = request.ingress.signal;
+        let Some(rejected) = request.rejected else {
+            receiver.accept(signal, request.items);
+            return request.ingress.reply.success(ingress::Outcome::Accepted);
+        };
+        receiver.accept(signal, request.items - rejected.items);
+        receiver.refuse_items(signal, rejected.items);
+        request.ingress.reply.success(ingress::Outcome::Partial {
+            rejected_items: rejected.items,
+            message: &rejected.message,
+        })
     }
 
     pub(super) fn refuse_and_forget(&mut self, id: RequestId, refusal: &Refusal) -> Reply {

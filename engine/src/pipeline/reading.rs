@@ -117,9 +117,12 @@ impl Pipeline {
             let pinned = pinned_bytes(&message);
             (message, pinned)
         };
+        self.sweep_tenants(now);
+        let metadata = self.requests[id].ingress.metadata.as_ref();
+        let classes = self.classifier.classify(signal, &body, metadata, now);
         Ok(Message {
             signal,
-            classes: self.classifier.classify(signal, &body),
+            classes,
             body,
             items: scan.items,
             pinned,
@@ -131,8 +134,8 @@ impl Pipeline {
     /// without what an allocator rounds up.
     fn compact(&mut self, id: RequestId, signal: Signal, message: Rope, is_own: bool) -> Rope {
         let request = &self.requests[id];
-        if request.ingress.metadata.is_some() {
-            // Batches of different tenants leave in no common order: memory of its own.
+        if request.ingress.metadata.is_some() || self.sorts {
+            // Batches of different tenants and items of different classes leave in no common order: memory of its own.
             if is_own {
                 return message;
             }

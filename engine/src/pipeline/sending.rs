@@ -1,5 +1,6 @@
 //! The outgoing half: batches to outlets, answers to verdicts, and the end of payloads.
 
+use super::quotas::Rejected;
 use super::{Output, Pipeline};
 use crate::delivery::{self, Sent as WasSent, Verdict, What};
 use crate::egress::balance::HANDED_OVER_MAX;
@@ -453,15 +454,21 @@ impl Pipeline {
             return;
         };
         let receiver = &mut self.receivers[request.listener.index()];
+        let rejected = request
+            .rejected
+            .as_ref()
+            .map_or(0, |rejected| rejected.items);
         match request.worst {
             Outcome::Delivered | Outcome::Partial { .. } => {
-                receiver.accept(request.ingress.signal, request.items);
+                receiver.accept(request.ingress.signal, request.items - rejected);
+                receiver.refuse_items(request.ingress.signal, rejected);
             }
             Outcome::Unavailable { .. } | Outcome::Refused => {
                 receiver.refuse(request.ingress.signal, request.items);
             }
         }
-        let reply = reply_to(&request.ingress.reply, request.worst);
+        let rejected = request.rejected.as_deref();
+        let reply = reply_to(&request.ingress.reply, request.worst, rejected);
         let connection = request.connection;
         self.outputs.push_back(Output::Reply {
             connection,
@@ -501,7 +508,17 @@ impl Pipeline {
     }
 }
 
-fn reply_to(kind: &ingress::ReplyKind, worst: Outcome) -> Reply {
+fn reply_to(kind: &ingress::ReplyKind, worst: Outcome, rejected: Option<&Rejected>) -> Reply {
+    if let (Outcome::Delivered | Outcome::Partial { .. }, Some(rejected)) = (worst, rejected) {
+        let by_destination = match worst {
+            Outcome::Partial { rejected_items } => rejected_items,
+            _ => 0,
+        };
+        return kind.success(ingress::Outcome::Partial {
+            rejected_items: rejected.items + by_destination,
+            message: &rejected.message,
+        });
+    }
     match worst {
         Outcome::Delivered => kind.success(ingress::Outcome::Accepted),
         Outcome::Partial { rejected_items } => {

@@ -7,4 +7,5 @@ mod home;
 mod receiving;
 mod simulation;
 mod storm;
+mod tenants;
 mod world;

@@ -75,6 +75,8 @@ pub enum Order {
         endpoint: EndpointId,
         addresses: Vec<Address>,
     },
+    /// This shard's shares of tenants' quotas; `None` is the quota of all together.
+    Shares(Vec<(Option<Arc<str>>, f64)>),
     /// Report a copy of the counters.
     Count { query: u64 },
     /// Stop taking requests and deliver what is inside, for at most so long.
@@ -88,6 +90,11 @@ pub enum Order {
 pub enum Report {
     /// The addresses of an endpoint are wanted.
     Resolve { endpoint: EndpointId },
+    /// What this shard was asked for by tenant since it last said so, in seconds of the quota.
+    Asked {
+        shard: ShardId,
+        asked: Vec<(Option<Arc<str>>, f64)>,
+    },
     /// The counters, and the moment they are of.
     Counted {
         shard: ShardId,

@@ -8,6 +8,7 @@
 mod endpoints;
 mod priorities;
 mod queue;
+mod tenants;
 
 use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReason};
 use super::snapshot::LaneLabels;
@@ -179,6 +180,7 @@ impl Snapshot {
         self.circuits(page);
         self.endpoints(page);
         self.priorities(page);
+        self.tenants(page);
     }
 
     /// Only of exporters that have a breaker.

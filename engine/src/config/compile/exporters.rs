@@ -6,6 +6,8 @@ mod protection;
 mod sizing;
 mod unused;
 
+pub(super) use protection::{check_rate, rate_limit};
+
 use super::graph::{Instance, Routes};
 use super::{Declared, Exporter, Processor, batching, find};
 use crate::config::endpoint;

@@ -1,6 +1,8 @@
 //! `service`: what is used, and how the process reports on itself.
 
 use super::priority::PrioritySection;
+use super::protection::RateLimit;
+use super::tenants::Tenants;
 use crate::config::field::{Field, Reader, Shape, choice, section};
 use crate::config::node::{Entry, Node, Value};
 use crate::config::printed::Printed;
@@ -50,6 +52,11 @@ section! {
         connections_max: u32 = "10000",
         /// Which items go first where more waits than can be sent; left out: all as they came.
         priority: Switched<PrioritySection> = "",
+        /// Whose data it is, and how much each may send; left out: nobody is told apart.
+        tenants: Switched<Tenants> = "",
+        /// What all senders together may send, in the whole process; left out: no limit. What is over
+        /// it is refused with a delay.
+        rate_limit: Switched<RateLimit> = "",
     }
 }
 

@@ -124,6 +124,16 @@ fn refusals() -> Vec<(Refusal, Code, u16, Option<Duration>)> {
             413,
             None,
         ),
+        (
+            Refusal::Quota {
+                tenant: Some("acme".into()),
+                quota: crate::telemetry::Quota::Bytes,
+                retry_after: DELAY,
+            },
+            Code::Unavailable,
+            429,
+            Some(DELAY),
+        ),
         (Refusal::UnsupportedEncoding, Code::Unimplemented, 415, None),
         (
             Refusal::CompressedWithoutEncoding,

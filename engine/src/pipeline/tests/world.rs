@@ -1,7 +1,9 @@
 //! A pipeline with one gRPC listener for traces and a destination that answers as it is told.
 
 use crate::batch::Sizer;
-use crate::classify::{ClassifierSettings, Match, PriorityRule};
+use crate::classify::{
+    ClassifierSettings, Match, PriorityRule, QuotaRule, TenantSettings, TenantSource,
+};
 use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
 use crate::egress::lane::{Conclusion, GateRule, LaneSettings, QueueLimit};
@@ -50,6 +52,9 @@ pub fn lane() -> LaneSettings {
     }
 }
 
+/// Of some tenants, by name.
+pub type Quotas = Vec<(Box<str>, QuotaRule)>;
+
 /// Spans that failed are of high priority, all others of low.
 pub fn errors_first() -> ClassifierSettings {
     let failed = PriorityRule {
@@ -62,6 +67,7 @@ pub fn errors_first() -> ClassifierSettings {
     ClassifierSettings {
         rules: [failed].into(),
         default: Priority::Low,
+        ..ClassifierSettings::default()
     }
 }
 
@@ -153,6 +159,28 @@ impl World {
         Self::build(vec![lane()], homes, 64 << 20, Some(window), classes)
     }
 
+    /// Tenants by their header, each with `rule`.
+    pub fn with_tenants(lanes: Vec<LaneSettings>, rule: QuotaRule, named: Quotas) -> Self {
+        let tenants = TenantSettings {
+            source: Some(TenantSource::Metadata("x-tenant".into())),
+            default: rule,
+            named: named.into_iter().collect(),
+            tenants_max: 10,
+            share: 1.0,
+            ..TenantSettings::default()
+        };
+        Self::with_classifier(lanes, tenants)
+    }
+
+    pub fn with_classifier(lanes: Vec<LaneSettings>, tenants: TenantSettings) -> Self {
+        let homes = vec![None; lanes.len()];
+        let classifier = ClassifierSettings {
+            tenants,
+            ..ClassifierSettings::default()
+        };
+        Self::build(lanes, homes, 64 << 20, None, classifier)
+    }
+
     fn build(
         lanes: Vec<LaneSettings>,
         homes: Vec<Option<ShardId>>,
@@ -211,8 +239,12 @@ impl World {
     }
 
     /// As [`request`](Self::request), with an `x-tenant` header.
-    pub fn tenant_request(&mut self, tenant: &str, names: &[&str]) {
-        self.send(&encode(names), &[("x-tenant", tenant)]);
+    pub fn tenant_request(
+        &mut self,
+        tenant: &str,
+        names: &[&str],
+    ) -> (Option<RequestId>, Option<Reply>) {
+        self.send(&encode(names), &[("x-tenant", tenant)])
     }
 
     /// As [`request`](Self::request), with a `grpc-timeout`.

@@ -22,7 +22,6 @@ pub(super) fn protection(exporter: &Exporter) -> ProtectionConfig {
     let breaker = ours.circuit_breaker.0.as_ref();
     let budget = ours.retry_budget.0.as_ref();
     let concurrency = ours.adaptive_concurrency.0.as_ref();
-    let rate = |rate: f64| (rate > 0.0).then_some(rate);
     ProtectionConfig {
         breaker: breaker.map(|breaker| CircuitBreakerConfig {
             consecutive_failures: breaker.consecutive_failures,
@@ -44,12 +43,18 @@ pub(super) fn protection(exporter: &Exporter) -> ProtectionConfig {
             ewma_alpha: concurrency.ewma_alpha,
             rtt_deviation_scale: concurrency.rtt_deviation_scale,
         }),
-        rate_limit: ours.rate_limit.0.as_ref().map(|limit| RateLimitConfig {
-            requests_per_second: rate(limit.requests_per_second),
-            items_per_second: rate(limit.items_per_second),
-            bytes_per_second: rate(limit.bytes_per_second),
-            burst: limit.burst,
-        }),
+        rate_limit: ours.rate_limit.0.as_ref().map(rate_limit),
+    }
+}
+
+/// What a valid section comes to.
+pub(in crate::config::compile) fn rate_limit(limit: &RateLimit) -> RateLimitConfig {
+    let rate = |rate: f64| (rate > 0.0).then_some(rate);
+    RateLimitConfig {
+        requests_per_second: rate(limit.requests_per_second),
+        items_per_second: rate(limit.items_per_second),
+        bytes_per_second: rate(limit.bytes_per_second),
+        burst: limit.burst,
     }
 }
 
@@ -123,7 +128,7 @@ fn check_concurrency(concurrency: &AdaptiveConcurrency, reader: &mut Reader) {
     }
 }
 
-fn check_rate(limit: &RateLimit, reader: &mut Reader) {
+pub(in crate::config::compile) fn check_rate(limit: &RateLimit, reader: &mut Reader) {
     let rates = [
         ("requests_per_second", limit.requests_per_second),
         ("items_per_second", limit.items_per_second),

@@ -2,7 +2,7 @@
 
 use super::network::{chance, pick};
 use crate::batch::{Batching, Sizer};
-use crate::classify::ClassifierSettings;
+use crate::classify::{ClassifierSettings, QuotaRule, TenantSettings, TenantSource};
 use crate::config::Overflow;
 use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
 use crate::flow::fair::{BacklogRule, FairRule, Order};
@@ -39,10 +39,13 @@ pub fn any(random: &mut Random) -> PipelineSettings {
     let classes = chance(random, 2);
     PipelineSettings {
         credit_bytes: credit,
-        classifier: if classes {
-            errors_first()
-        } else {
-            ClassifierSettings::default()
+        classifier: ClassifierSettings {
+            tenants: any_tenants(random),
+            ..if classes {
+                errors_first()
+            } else {
+                ClassifierSettings::default()
+            }
         },
         credit_high: credit / 4 * 3,
         connections_max: 4,
@@ -99,6 +102,34 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
         },
         waits: chance(random, 3),
         ..lane()
+    }
+}
+
+/// Nobody told apart, or by the header that senders have, with quotas that are soon spent.
+fn any_tenants(random: &mut Random) -> TenantSettings {
+    let rate = |per_second| Rate {
+        per_second,
+        burst: Duration::from_millis(500),
+    };
+    let limited = QuotaRule {
+        rate: RateRule {
+            items: chance(random, 2).then(|| rate(30.0)),
+            bytes: chance(random, 2).then(|| rate(5000.0)),
+            requests: None,
+        },
+        queue_share: [1.0, 0.4][pick(random, 2)],
+        weight: 1 + pick(random, 3) as u16,
+    };
+    TenantSettings {
+        source: chance(random, 2).then(|| TenantSource::Metadata("x-tenant".into())),
+        all: RateRule {
+            requests: chance(random, 4).then(|| rate(50.0)),
+            ..RateRule::default()
+        },
+        default: limited,
+        named: Default::default(),
+        tenants_max: 1 + pick(random, 3),
+        share: 1.0,
     }
 }
 
