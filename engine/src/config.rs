@@ -158,6 +158,8 @@ pub struct MemoryConfig {
     /// `memory_limiter`'s spike limit: requests are refused above limit - spike. Zero where the
     /// file has no `memory_limiter`.
     pub spike: MemoryLimit,
+    /// Of an engine inside a service: what its recorders hold together. No file says it.
+    pub recorders: ByteCount,
 }
 
 /// An amount of memory, in bytes or as a share of what the machine or the container has.

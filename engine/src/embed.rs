@@ -32,8 +32,20 @@
 //!
 //! **Who frees.** Slices of a chunk go as they are into payloads, batches and sockets. The recorder
 //! keeps a reference to each chunk it made and uses one again when no other reference is left. It
-//! makes a fixed number at most: that bounds memory, and when all are in use an item is dropped
-//! and counted. Recording never waits, takes no lock and makes no system call.
+//! makes a fixed number at most, the first when its first item comes, and all recorders take theirs
+//! out of one budget ([`Settings::recorders_mib`]), to which a chunk returns with its last slice.
+//! When there is none an item is dropped and counted. Recording never waits, takes no lock and makes
+//! no system call.
+//!
+//! **Who waits.** [`Embedded::flush`], [`Embedded::shutdown`] and [`Embedded::export_sync`], by a
+//! deadline. The last is for what is seldom and must not be lost: it passes by the recorders, is
+//! sent at once, and brings the backend's verdict back.
+//!
+//! **What goes wrong.** A start that fails is an error, and leaves nothing behind. A shard that dies
+//! takes what it held with it; from then on recorders drop and count, and who waits is told why
+//! ([`Ended`]). In a forked child the engine is the parent's: there, too, recorders drop and count,
+//! and who waits is told to start an engine of the child's own. A thread that panics loses the item
+//! it was at; what it had recorded leaves.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -62,9 +74,12 @@
 //! # }
 //! ```
 
+mod budget;
 mod chunk;
 mod doorway;
+mod export;
 mod intake;
+mod life;
 mod recorder;
 #[cfg(feature = "opentelemetry")]
 pub mod sdk;
@@ -74,7 +89,10 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+pub use budget::RecorderMemory;
 pub use doorway::{FlushError, FlushReport};
+pub use export::{ExportError, ExportReport};
+pub use life::Ended;
 pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use service::{EmbedError, Embedded};
 pub use settings::{

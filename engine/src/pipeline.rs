@@ -121,6 +121,8 @@ pub struct Pipeline {
     lanes: Vec<Lane>,
     outlets: Vec<Outlet>,
     notices: Vec<Notices>,
+    /// What the destination said of the batch that ends just now.
+    said: Option<Box<str>>,
     incoming: Slab<Incoming>,
     outgoing: ConnectionTable,
     requests: Requests,
@@ -174,6 +176,8 @@ struct Request {
     worst: Outcome,
     /// What of it was not taken for its tenants' quotas.
     rejected: Option<Box<Rejected>>,
+    /// What a destination said of what it did not take.
+    said: Option<Box<str>>,
 }
 
 impl Pipeline {
@@ -189,6 +193,7 @@ impl Pipeline {
             credit: Credit::new(settings.credit_high, settings.credit_bytes),
             store: Store::default(),
             notices: vec![Notices::default(); settings.lanes.len()],
+            said: None,
             pools: settings
                 .listeners
                 .iter()

@@ -5,6 +5,7 @@
 
 use chunk::Filling;
 use loom::thread;
+use sync::Memory;
 
 #[path = "../src/embed/chunk.rs"]
 mod chunk;
@@ -52,7 +53,7 @@ mod sync {
 #[test]
 fn a_prefix_is_complete() {
     loom::model(|| {
-        let mut filling = Filling::new(4);
+        let mut filling = Filling::new(Memory::new(4));
         let mut reading = filling.reading();
         let appending = thread::spawn(move || {
             assert!(filling.append(&[1], &[1]));
@@ -81,7 +82,7 @@ fn a_prefix_is_complete() {
 #[test]
 fn a_chunk_is_used_again_after_its_readers() {
     loom::model(|| {
-        let mut filling = Filling::new(2);
+        let mut filling = Filling::new(Memory::new(2));
         let mut reading = filling.reading();
         assert!(filling.append(&[1], &[1]));
         let taking = thread::spawn(move || {

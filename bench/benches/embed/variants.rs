@@ -87,6 +87,8 @@ fn engine(backend: &Backend) -> Embedded {
             chunks_max: 384,
             ..RecorderLimits::default()
         },
+        recorders_mib: 128,
+        memory_mib: 256,
         ..Settings::default()
     };
     Embedded::start(&settings).expect("it starts")

@@ -3,7 +3,7 @@
 //! ```text
 //!   process limit                 memory_limiter, else service.tailrace, else half of what there is
 //!   - spike                       memory_limiter: requests are refused above limit - spike
-//!   - fixed                       program, shards, compressors
+//!   - fixed                       program, shards, compressors, recorders of a service
 //!   = credit, / shards            what requests may hold
 //!       3/4, / lanes              what one lane may hold of it: one that hangs fills its own share
 //!       1/4                       requests being received, and the windows of connections
@@ -222,6 +222,13 @@ fn fixed(config: &Config, shards: u32) -> Vec<Holder> {
             each: SHARD,
         },
     ];
+    if config.memory.recorders > ByteCount(0) {
+        holders.push(Holder {
+            name: "recorders".into(),
+            count: 1,
+            each: config.memory.recorders,
+        });
+    }
     for (name, each) in COMPRESSORS {
         let uses = |lane: &&super::LaneConfig| compressor(&lane.kind) == Some(name);
         let lanes = config.lanes.iter().filter(uses).count() as u64;

@@ -43,11 +43,11 @@ pub(super) struct Taken {
 }
 
 impl Filling {
-    /// A new chunk of `len` bytes, of which at most 4 GiB are used.
-    pub(super) fn new(len: usize) -> Self {
+    /// A new chunk, of which at most 4 GiB are used.
+    pub(super) fn new(memory: Memory) -> Self {
         let chunk = Arc::new(Chunk {
             committed: AtomicU64::new(0),
-            memory: Memory::new(len),
+            memory,
         });
         Self {
             chunk,

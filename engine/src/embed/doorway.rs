@@ -1,7 +1,8 @@
 //! How the application's threads reach the shard that reads their recorders, where it is seldom:
 //! a new recorder, a flush, the end.
 
-use super::intake::Recording;
+use super::intake::{Exporting, Recording};
+use super::life::{Ended, Life};
 use crate::control::Running;
 use crate::runtime::Producer;
 use std::fmt;
@@ -12,9 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) enum Command {
     Record(Box<Recording>),
+    Export(Box<Exporting>),
     Flush(SyncSender<Result<FlushReport, FlushError>>),
     /// Take what is recorded, then let go of the engine, which ends when it has delivered.
     Close(Box<Running>),
+    /// A defect on the shard, as a test needs it.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Everything that was recorded before the flush is delivered.
@@ -26,14 +31,14 @@ pub struct FlushReport {
 }
 
 /// Why a flush did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlushError {
     /// The deadline passed. What is not delivered yet is still tried.
     TimedOut,
     /// Since the flush before, so many items were refused for good or given up.
     Undelivered { failed_items: u64 },
-    /// The engine's threads have ended.
-    Ended,
+    /// The engine takes nothing any more.
+    Ended(Ended),
 }
 
 impl fmt::Display for FlushError {
@@ -43,7 +48,7 @@ impl fmt::Display for FlushError {
             Self::Undelivered { failed_items } => {
                 write!(f, "{failed_items} items were refused or given up")
             }
-            Self::Ended => f.write_str("the engine's threads have ended; the log says why"),
+            Self::Ended(ended) => write!(f, "{ended}"),
         }
     }
 }
@@ -52,7 +57,10 @@ impl std::error::Error for FlushError {}
 
 /// Commands and a bell. The lock is held for a push or a swap.
 #[derive(Debug)]
-pub(super) struct Doorway(Mutex<Inside>);
+pub(super) struct Doorway {
+    inside: Mutex<Inside>,
+    pub(super) life: Arc<Life>,
+}
 
 #[derive(Debug)]
 struct Inside {
@@ -62,16 +70,21 @@ struct Inside {
 }
 
 impl Doorway {
-    pub(super) const fn new(bell: Producer<()>) -> Self {
-        Self(Mutex::new(Inside {
+    pub(super) const fn new(bell: Producer<()>, life: Arc<Life>) -> Self {
+        let inside = Mutex::new(Inside {
             commands: Vec::new(),
             bell,
             has_ended: false,
-        }))
+        });
+        Self { inside, life }
     }
 
     /// Hands a command over and wakes the shard. Gives it back where nobody will take it.
     pub(super) fn send(&self, command: Command) -> Result<(), Command> {
+        // The lock may have been held by a thread that the fork left behind.
+        if self.life.is_forked() {
+            return Err(command);
+        }
         let mut inside = self.lock();
         if inside.has_ended {
             return Err(command);
@@ -89,7 +102,7 @@ impl Doorway {
 
     /// Poisoned, it is as whole as before: nothing within can panic halfway.
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,6 +119,7 @@ impl Attendance {
 
 impl Drop for Attendance {
     fn drop(&mut self) {
+        self.0.life.end();
         let commands = {
             let mut inside = self.0.lock();
             inside.has_ended = true;

@@ -4,7 +4,10 @@
 //! credit, and is answered when its lanes have ended. What is refused for want of room is kept and
 //! offered again, and meanwhile its recorder fills up, and drops.
 
+mod exports;
+
 use super::doorway::{Command, Doorway, FlushError, FlushReport};
+use super::export::{ExportError, ExportReport};
 use super::recorder::Source;
 use crate::control::Running;
 use crate::exchange::{
@@ -13,8 +16,11 @@ use crate::exchange::{
 use crate::net::{Clock, Mailbox};
 use crate::runtime::{Consumer, Timer, now};
 use crate::shard::Shard;
+use crate::time::Instant;
 use crate::units::{ConnectionId, ListenerId, RequestId};
 use bytes::Bytes;
+pub(super) use exports::{Claim, Exporting};
+use exports::{Exports, Waiting};
 use http::request::Parts;
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -51,6 +57,7 @@ struct Intake {
     recordings: Vec<Open>,
     /// Requests that wait for delivery, and their items.
     unanswered: HashMap<RequestId, u64>,
+    exports: Exports,
     flushes: Vec<Flush>,
     /// Given up or refused for good, since a flush last said so.
     failed_items: u64,
@@ -86,6 +93,7 @@ pub(super) async fn run(shard: Shard, doorway: Arc<Doorway>, bell: Consumer<()>)
         shard,
         recordings: Vec::new(),
         unanswered: HashMap::new(),
+        exports: Exports::default(),
         flushes: Vec::new(),
         failed_items: 0,
         dropped_items: 0,
@@ -99,12 +107,13 @@ pub(super) async fn run(shard: Shard, doorway: Arc<Doorway>, bell: Consumer<()>)
         intake.hear(&mailbox, cx);
         if now() >= next || !intake.flushes.is_empty() || closing.is_some() {
             intake.take_all();
+            intake.offer_exports(now());
             next = now() + PERIOD;
         }
         intake.advance_flushes();
         // What is taken is inside: control may stop the shards.
         drop(closing);
-        if intake.is_draining && intake.unanswered.is_empty() {
+        if intake.is_draining && intake.has_all_answers() {
             return Poll::Ready(());
         }
         match timer.poll_until(cx, next) {
@@ -122,6 +131,7 @@ impl Intake {
     /// The engine, if it is to end.
     fn obey(&mut self, commands: Vec<Command>) -> Option<Box<Running>> {
         let mut closing = None;
+        let mut has_exports = false;
         for command in commands {
             match command {
                 Command::Record(recording) => self.recordings.push(Open {
@@ -129,14 +139,61 @@ impl Intake {
                     recording: *recording,
                     kept: None,
                 }),
+                Command::Export(export) => {
+                    self.exports.waiting.push(Waiting {
+                        head: head(export.signal),
+                        until: now() + export.timeout,
+                        export,
+                    });
+                    has_exports = true;
+                }
                 Command::Flush(answer) => self.flushes.push(Flush {
                     answer,
                     waits_for: None,
                 }),
                 Command::Close(running) => closing = Some(running),
+                #[cfg(test)]
+                Command::Panic => panic!("as the test wants it"),
             }
         }
+        if has_exports {
+            self.offer_exports(now());
+        }
         closing
+    }
+
+    fn has_all_answers(&self) -> bool {
+        self.unanswered.is_empty() && self.exports.asked.is_empty()
+    }
+
+    /// Puts in the requests that threads wait for, and has them sent at once. Those without room
+    /// are offered again until their deadline.
+    fn offer_exports(&mut self, now: Instant) {
+        self.exports.expire(now);
+        let mut has_come_in = false;
+        for waiting in std::mem::take(&mut self.exports.waiting) {
+            let export = &waiting.export;
+            if !export.claim.begin() {
+                continue;
+            }
+            match self.put(&waiting.head, export.message.clone()) {
+                Ok(None) => exports::tell(&export.answer, Ok(ExportReport::default())),
+                Ok(Some(request)) => {
+                    self.exports.asked.insert(request, waiting.export.answer);
+                    has_come_in = true;
+                }
+                Err(reply) => match exports::refused(&reply) {
+                    ExportError::Unavailable { .. } if !self.is_draining => {
+                        export.claim.undo();
+                        self.exports.waiting.push(waiting);
+                    }
+                    error => exports::tell(&export.answer, Err(error)),
+                },
+            }
+        }
+        if has_come_in {
+            self.shard.flush();
+        }
     }
 
     fn hear(&mut self, mailbox: &Mailbox<ServerCommand>, cx: &mut Context<'_>) {
@@ -149,6 +206,9 @@ impl Intake {
     }
 
     fn settle(&mut self, request: RequestId, reply: &Reply) {
+        if let Some(answer) = self.exports.asked.remove(&request) {
+            return exports::tell(&answer, exports::verdict(reply));
+        }
         let items = self.unanswered.remove(&request).unwrap_or_default();
         if code(reply) != Code::Ok {
             self.failed_items += items;
@@ -214,19 +274,28 @@ impl Intake {
     }
 
     fn admit(&mut self, open: &Open, items: Rope, count: u64) -> Result<(), Code> {
+        let mut message = Rope::from(open.recording.envelope.head(items.len()));
+        message.append(items);
+        let put = self.put(&open.head, message);
+        if let Some(request) = put.map_err(|reply| code(&reply))? {
+            self.unanswered.insert(request, count);
+        }
+        Ok(())
+    }
+
+    /// Puts a request into the pipeline. `None`: it was answered at once, and well.
+    fn put(&self, head: &Parts, message: Rope) -> Result<Option<RequestId>, Box<Reply>> {
         let head = RequestHead {
             listener: LISTENER,
             connection: self.connection,
-            parts: &open.head,
+            parts: head,
         };
         let request = match self.shard.head(&head) {
             Admission::Receive { request, .. } => request,
-            Admission::Answer(reply) => return Err(code(&reply)),
+            Admission::Answer(reply) => return Err(Box::new(reply)),
         };
-        let mut message = Rope::from(open.recording.envelope.head(items.len()));
-        message.append(items);
         if let Credit::Refused(reply) = self.shard.reserve(request, message.len() as u64) {
-            return Err(code(&reply));
+            return Err(Box::new(reply));
         }
         let compressed = false;
         let body = Body {
@@ -234,14 +303,9 @@ impl Intake {
             compressed,
         };
         match self.shard.complete(request, body) {
-            None => {
-                self.unanswered.insert(request, count);
-                Ok(())
-            }
-            Some(reply) => match code(&reply) {
-                Code::Ok => Ok(()),
-                refused => Err(refused),
-            },
+            None => Ok(Some(request)),
+            Some(reply) if code(&reply) == Code::Ok => Ok(None),
+            Some(reply) => Err(Box::new(reply)),
         }
     }
 
@@ -279,7 +343,7 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        for request in self.unanswered.keys() {
+        for request in self.unanswered.keys().chain(self.exports.asked.keys()) {
             self.shard.abandon(*request);
         }
         self.shard.closed(self.connection);

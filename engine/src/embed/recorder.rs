@@ -1,6 +1,9 @@
 //! What a thread records with: complete items go into its chunks, or are dropped and counted.
 
+use super::budget::Budget;
 use super::chunk::{Filling, Reading, Taken};
+use super::life::Life;
+use super::sync::Memory;
 use crate::runtime::{Consumer, Producer, ring};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -9,7 +12,8 @@ use tailrace_codec::otlp::fields::SCOPE_ENTRY_ITEMS;
 use tailrace_codec::varint;
 use tailrace_codec::writer::Writer;
 
-/// What one recorder may hold. Memory: the product, taken chunk by chunk as it is needed.
+/// What one recorder may hold. Memory: the product, taken chunk by chunk as it is needed, and out
+/// of what all recorders of the engine share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecorderLimits {
     /// A larger item is dropped.
@@ -39,24 +43,41 @@ pub struct Recorder {
     ring: Producer<Reading>,
     chunks: RefCell<Chunks>,
     /// Buffers of spans that have ended, for those to come.
-    buffers: RefCell<Vec<Vec<u8>>>,
+    buffers: RefCell<Buffers>,
     dropped: Arc<AtomicU64>,
     dropped_here: Cell<u64>,
     limits: RecorderLimits,
+    shared: Shared,
     /// Nobody wants its items: they go nowhere, and are not counted.
     is_off: bool,
 }
 
+/// What the recorders of an engine have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub life: Arc<Life>,
+    pub budget: Arc<Budget>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    kept: Vec<Vec<u8>>,
+    /// The sum of their capacities.
+    bytes: usize,
+}
+
 #[derive(Debug)]
 struct Chunks {
-    /// All that were made. Invariant: no more than the limit, and at least one.
+    /// All that were made, behind one without memory that is never used again: a recorder that is
+    /// not used needs none. Invariant: no more than the limit.
     made: Vec<Filling>,
     /// The one that is being filled.
     current: usize,
 }
 
-/// Buffers kept for spans to come: as many as a thread has open at once, one inside the other.
-const BUFFERS_MAX: usize = 32;
+/// What buffers kept for spans to come hold together: 32 of those that a thread has open at once,
+/// one inside the other, with twice the usual attributes.
+const BUFFERS_BYTES_MAX: usize = 32 << 10;
 
 /// Room in a new buffer: a span of eight attributes has 362 bytes.
 const BUFFER_BYTES: usize = 512;
@@ -69,14 +90,15 @@ const HEAD_MAX: usize = 1 + varint::LEN_MAX;
 
 impl Recorder {
     /// A recorder, and the end that a shard reads.
-    pub(super) fn new(limits: RecorderLimits) -> (Self, Source) {
+    pub(super) fn new(limits: RecorderLimits, shared: Shared) -> (Self, Source) {
         let limits = RecorderLimits {
             chunks_max: limits.chunks_max.max(1),
             ..limits
         };
         // A chunk is in the ring at most once: it is used again when its reader let go of it.
         let (producer, consumer) = ring(limits.chunks_max);
-        let first = Filling::new(limits.chunk_bytes);
+        let first = Filling::new(Memory::new(0));
+        shared.budget.handle_begun();
         let source = Source {
             ring: consumer,
             reading: first.reading(),
@@ -92,17 +114,19 @@ impl Recorder {
             dropped: Arc::clone(&source.dropped),
             dropped_here: Cell::new(0),
             limits,
+            shared,
             is_off: false,
         };
         (recorder, source)
     }
 
     /// A recorder whose items go nowhere.
-    pub(super) fn off() -> Self {
-        let (mut recorder, _) = Self::new(RecorderLimits {
+    pub(super) fn off(shared: Shared) -> Self {
+        let limits = RecorderLimits {
             chunk_bytes: 0,
             chunks_max: 1,
-        });
+        };
+        let (mut recorder, _) = Self::new(limits, shared);
         recorder.is_off = true;
         recorder
     }
@@ -114,23 +138,24 @@ impl Recorder {
     }
 
     /// Hands over one finished item by its content. `false`: there was no room, and it was counted
-    /// as dropped. Where the signal is disabled nothing is kept and nothing counted.
+    /// as dropped, and so it is when the engine has ended, or this process was forked from the
+    /// engine's. Where the signal is disabled nothing is kept and nothing counted.
     ///
     /// Cost: one copy; for each chunk begun one store in a ring, and while the engine catches up
     /// an allocation.
     pub fn record(&self, content: &[u8]) -> bool {
-        let mut head = [0; HEAD_MAX];
-        head[0] = (SCOPE_ENTRY_ITEMS << 3 | 2) as u8;
-        let (length, len) = varint::encode(content.len() as u64);
-        head[1..1 + varint::LEN_MAX].copy_from_slice(&length);
-        let head = &head[..1 + len];
+        if !self.shared.life.goes_on() {
+            return self.refuse();
+        }
+        let (head, head_len) = item_head(content.len());
+        let head = &head[..head_len];
         let mut chunks = self.chunks.borrow_mut();
         let Chunks { made, current } = &mut *chunks;
         if made[*current].append(head, content) {
             return true;
         }
         if self.is_off {
-            return true;
+            return self.refuse();
         }
         let fits = head.len() + content.len() <= self.limits.chunk_bytes;
         let begun = fits && self.begin_chunk(&mut chunks);
@@ -138,10 +163,16 @@ impl Recorder {
             let Chunks { made, current } = &mut *chunks;
             made[*current].append(head, content)
         };
-        if !recorded {
+        recorded || self.refuse()
+    }
+
+    /// What becomes of an item that is not kept. `true`: nobody wants it.
+    #[cold]
+    fn refuse(&self) -> bool {
+        if !self.is_off {
             self.count_dropped();
         }
-        recorded
+        self.is_off
     }
 
     /// Items that this recorder had no room for.
@@ -154,43 +185,64 @@ impl Recorder {
         let mut chunks = self.chunks.borrow_mut();
         let Chunks { made, current } = &mut *chunks;
         let is_used = |(at, chunk): (usize, &mut Filling)| at == *current || !chunk.is_free();
-        let used = made.iter_mut().enumerate().map(is_used);
-        let used = used.filter(|used| *used && !self.is_off).count();
+        let used = made.iter_mut().enumerate().skip(1).map(is_used);
+        let used = used.filter(|used| *used).count();
         Pressure(u16::try_from(used * 1000 / self.limits.chunks_max).unwrap_or(1000))
     }
 
     /// An empty buffer for an item that is put together.
     pub fn buffer(&self) -> Writer {
-        let buffer = self.buffers.borrow_mut().pop();
-        Writer::new(buffer.unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES)))
+        let mut buffers = self.buffers.borrow_mut();
+        let buffer = buffers.kept.pop();
+        Writer::new(match buffer {
+            Some(buffer) => {
+                buffers.bytes -= buffer.capacity();
+                buffer
+            }
+            None => Vec::with_capacity(BUFFER_BYTES),
+        })
     }
 
     /// Takes a buffer back.
     pub fn give_back(&self, buffer: Writer) {
         let mut buffer = buffer.into_buffer();
         let mut buffers = self.buffers.borrow_mut();
-        if buffers.len() < BUFFERS_MAX && buffer.capacity() <= BUFFER_BYTES_MAX {
+        let bytes = buffers.bytes + buffer.capacity();
+        if bytes <= BUFFERS_BYTES_MAX && buffer.capacity() <= BUFFER_BYTES_MAX {
             buffer.clear();
-            buffers.push(buffer);
+            buffers.kept.push(buffer);
+            buffers.bytes = bytes;
         }
     }
 
     /// Goes on with a chunk that nobody holds any more, or a new one.
     fn begin_chunk(&self, chunks: &mut Chunks) -> bool {
         let current = chunks.current;
-        let mut others = chunks.made.iter_mut().enumerate();
+        let mut others = chunks.made.iter_mut().enumerate().skip(1);
         let free = others.find_map(|(at, chunk)| (at != current && chunk.reuse()).then_some(at));
         let next = match free {
             Some(at) => at,
-            None if chunks.made.len() < self.limits.chunks_max => {
-                chunks.made.push(Filling::new(self.limits.chunk_bytes));
+            None => {
+                let Some(memory) = self.new_memory(chunks.made.len() - 1) else {
+                    return false;
+                };
+                chunks.made.push(Filling::new(memory));
                 chunks.made.len() - 1
             }
-            None => return false,
         };
         chunks.current = next;
         // There is room: the ring has a slot for every chunk.
         self.ring.send(chunks.made[next].reading()).is_ok()
+    }
+
+    /// Memory for one more chunk beside those made, if this recorder and all of them may hold it.
+    fn new_memory(&self, made: usize) -> Option<Memory> {
+        if made >= self.limits.chunks_max {
+            return None;
+        }
+        // The first goes with the recorder, or later.
+        let beside = if made == 0 { BUFFERS_BYTES_MAX } else { 0 };
+        Memory::leased(self.limits.chunk_bytes, beside, &self.shared.budget)
     }
 
     fn count_dropped(&self) {
@@ -199,6 +251,21 @@ impl Recorder {
         // A store, not an addition: nobody else writes it.
         self.dropped.store(dropped, Ordering::Relaxed);
     }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.shared.budget.handle_gone();
+    }
+}
+
+/// The tag and length before an item, and how many bytes they are.
+pub(super) fn item_head(content_len: usize) -> ([u8; HEAD_MAX], usize) {
+    let mut head = [0; HEAD_MAX];
+    head[0] = (SCOPE_ENTRY_ITEMS << 3 | 2) as u8;
+    let (length, len) = varint::encode(content_len as u64);
+    head[1..1 + varint::LEN_MAX].copy_from_slice(&length);
+    (head, 1 + len)
 }
 
 /// The end of a recorder that a shard reads.
@@ -240,93 +307,4 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: RecorderLimits = RecorderLimits {
-        chunk_bytes: 32,
-        chunks_max: 3,
-    };
-
-    fn items(taken: &Taken) -> Vec<Vec<u8>> {
-        let mut rest = taken.as_ref();
-        let mut items = Vec::new();
-        while let [tag, len, tail @ ..] = rest {
-            assert_eq!(*tag, 0x12);
-            let (item, tail) = tail.split_at(*len as usize);
-            items.push(item.to_vec());
-            rest = tail;
-        }
-        assert_eq!(items.len(), taken.items as usize);
-        items
-    }
-
-    #[test]
-    fn a_full_recorder_drops_counts_and_goes_on_when_there_is_room() {
-        let (recorder, mut source) = Recorder::new(SMALL);
-        // Ten bytes with their head: three in each chunk.
-        for n in 0..9 {
-            assert!(recorder.record(&[n; 8]));
-        }
-        assert_eq!(recorder.pressure(), Pressure(1000));
-        assert!(!recorder.record(&[9; 8]));
-        assert!(!recorder.record(&[0; 31]), "larger than a chunk");
-        assert_eq!((recorder.dropped(), source.dropped()), (2, 2));
-
-        let held: Vec<_> = std::iter::from_fn(|| source.take()).collect();
-        let all: Vec<_> = held.iter().flat_map(items).collect();
-        assert_eq!(all, (0..9).map(|n| vec![n; 8]).collect::<Vec<_>>());
-        assert!(!recorder.record(&[9; 8]), "the slices are still held");
-        drop(held);
-        assert_eq!(recorder.pressure(), Pressure(333));
-        assert!(recorder.record(&[10; 8]));
-        let taken = source.take().expect("one item");
-        assert_eq!(items(&taken), [vec![10; 8]]);
-    }
-
-    #[test]
-    fn the_last_item_of_a_recorder_that_is_gone_is_taken() {
-        let (recorder, mut source) = Recorder::new(SMALL);
-        for n in 0..5 {
-            assert!(recorder.record(&[n; 8]));
-        }
-        assert!(!source.is_closed());
-        drop(recorder);
-        assert!(source.is_closed());
-        let taken: Vec<_> = std::iter::from_fn(|| source.take()).collect();
-        assert_eq!(taken.iter().map(|taken| taken.items).sum::<u32>(), 5);
-    }
-
-    /// Everything that was recorded arrives, in order and once; the rest is counted.
-    #[test]
-    fn nothing_is_lost_between_two_threads() {
-        let count: u32 = if cfg!(miri) { 100 } else { 50_000 };
-        let (recorder, mut source) = Recorder::new(RecorderLimits {
-            chunk_bytes: 256,
-            chunks_max: 4,
-        });
-        let recording = std::thread::spawn(move || {
-            let recorded: Vec<u32> = (0..count)
-                .filter(|n| recorder.record(&n.to_le_bytes()))
-                .collect();
-            (recorded, recorder.dropped())
-        });
-        let mut arrived = Vec::new();
-        loop {
-            let is_last = source.is_closed();
-            while let Some(taken) = source.take() {
-                let items = items(&taken).into_iter();
-                arrived.extend(
-                    items.map(|item| u32::from_le_bytes(item.try_into().expect("four bytes"))),
-                );
-            }
-            if is_last {
-                break;
-            }
-            std::thread::yield_now();
-        }
-        let (recorded, dropped) = recording.join().expect("it does not panic");
-        assert_eq!(arrived, recorded);
-        assert_eq!(recorded.len() as u64 + dropped, u64::from(count));
-    }
-}
+mod tests;

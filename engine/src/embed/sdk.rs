@@ -72,8 +72,7 @@ fn flush(engine: &Embedded, timeout: Duration) -> OTelSdkResult {
     match engine.flush(timeout) {
         Ok(_) => Ok(()),
         Err(FlushError::TimedOut) => Err(OTelSdkError::Timeout(timeout)),
-        Err(FlushError::Ended) => Err(OTelSdkError::AlreadyShutdown),
-        Err(error @ FlushError::Undelivered { .. }) => {
+        Err(error @ (FlushError::Undelivered { .. } | FlushError::Ended(_))) => {
             Err(OTelSdkError::InternalFailure(error.to_string()))
         }
     }

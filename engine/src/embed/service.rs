@@ -1,15 +1,18 @@
 //! The engine as a service holds it: start, recorders, flush, end.
 
+use super::budget::{Budget, RecorderMemory};
 use super::doorway::{Command, Doorway, FlushError, FlushReport};
 use super::intake::{self, Recording};
-use super::recorder::{Recorder, RecorderLimits};
+use super::life::{Ended, Life};
+use super::recorder::{Recorder, RecorderLimits, Shared};
 use super::settings::{Settings, SettingsError, TemporalityPreference};
-use crate::control::{self, Options, Running, StartError};
+use crate::control::{self, Options, Outcome, Running, StartError};
 use crate::runtime::ring;
 use crate::shard::Guest;
+use crate::units::ByteCount;
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Envelope, Resource, Scope, Value};
@@ -22,9 +25,12 @@ use tailrace_codec::otlp::encode::{Envelope, Resource, Scope, Value};
 pub struct Embedded {
     /// `None`: disabled, and nothing was started.
     doorway: Option<Arc<Doorway>>,
-    /// `None` once it is shut down. Locked by nobody: one end of its ring is for one thread, and
-    /// only who owns the engine uses it.
+    /// `None` once it is shut down. Locked by who wants to know why it ended alone: one end of its
+    /// ring is for one thread, and only who owns the engine uses it.
     running: Mutex<Option<Box<Running>>>,
+    /// Why it ended by itself, once somebody asked.
+    cause: OnceLock<Arc<str>>,
+    shared: Shared,
     settings: Settings,
 }
 
@@ -49,6 +55,9 @@ impl std::error::Error for EmbedError {}
 /// The signals that recorders are made for.
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 
+/// How long is waited for why an engine has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// How often an engine that ends is looked at.
 const ENDING_PERIOD: Duration = Duration::from_millis(1);
 
@@ -56,10 +65,20 @@ impl Embedded {
     /// Starts control and one shard, neither bound to a processor. Where telemetry is disabled
     /// nothing is started: recorders keep nothing, and a flush succeeds at once.
     pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
+        let life = Life::begin().map_err(|error| EmbedError::Start(StartError::Thread(error)))?;
+        let recorders_bytes = ByteCount::mib(settings.recorders_mib).0;
+        let shared = Shared {
+            life: Arc::new(life),
+            budget: Arc::new(Budget::new(
+                usize::try_from(recorders_bytes).unwrap_or(usize::MAX),
+            )),
+        };
         if !SIGNALS.iter().any(|signal| settings.takes(*signal)) {
             return Ok(Self {
                 doorway: None,
                 running: Mutex::default(),
+                cause: OnceLock::new(),
+                shared,
                 settings: settings.clone(),
             });
         }
@@ -71,22 +90,29 @@ impl Embedded {
             admin: false,
         };
         let (bell, heard) = ring(1);
-        let doorway = Arc::new(Doorway::new(bell));
+        let doorway = Arc::new(Doorway::new(bell, Arc::clone(&shared.life)));
         let inside = Arc::clone(&doorway);
         let guest = Guest::new(move |shard| intake::run(shard, inside, heard));
         let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
         Ok(Self {
             doorway: Some(doorway),
             running: Mutex::new(Some(Box::new(running))),
+            cause: OnceLock::new(),
+            shared,
             settings: settings.clone(),
         })
     }
 
     /// A recorder of finished items for one thread; threads may come and go.
     ///
-    /// Cost: memory for one chunk, and a wake-up of the shard. After the engine has ended it
-    /// records until it is full, and then drops.
+    /// Cost: a wake-up of the shard; memory comes with the first item. After the engine has ended it
+    /// drops and counts.
     pub fn recorder(&self, signal: Signal, scope: &Scope<'_>) -> Recorder {
+        self.recorder_in(signal, self.envelope(scope), self.recorder_limits())
+    }
+
+    /// What stands before the items of a scope.
+    pub(super) fn envelope(&self, scope: &Scope<'_>) -> Envelope {
         let resource = self.settings.resource();
         let resource: Vec<_> = resource
             .iter()
@@ -96,8 +122,7 @@ impl Embedded {
             attributes: &resource,
             ..Resource::default()
         };
-        let envelope = Envelope::new(&resource, scope);
-        self.recorder_in(signal, envelope, self.recorder_limits())
+        Envelope::new(&resource, scope)
     }
 
     /// A recorder whose items stand in this resource and scope.
@@ -109,9 +134,9 @@ impl Embedded {
     ) -> Recorder {
         let doorway = match &self.doorway {
             Some(doorway) if self.settings.takes(signal) => doorway,
-            _ => return Recorder::off(),
+            _ => return Recorder::off(self.shared.clone()),
         };
-        let (recorder, source) = Recorder::new(limits);
+        let (recorder, source) = Recorder::new(limits, self.shared.clone());
         let recording = Recording {
             signal,
             envelope: Arc::new(envelope),
@@ -132,6 +157,11 @@ impl Embedded {
         self.settings.recorder
     }
 
+    /// What recorders hold now, and may hold.
+    pub fn recorder_memory(&self) -> RecorderMemory {
+        self.shared.budget.usage()
+    }
+
     /// How the sums and histograms of instruments are to be reported.
     pub const fn temporality(&self) -> TemporalityPreference {
         self.settings.temporality
@@ -142,24 +172,63 @@ impl Embedded {
         let Some(doorway) = &self.doorway else {
             return Ok(FlushReport { dropped_items: 0 });
         };
+        let until = deadline(timeout);
         let (sender, answer) = sync_channel(1);
         let sent = doorway.send(Command::Flush(sender));
-        sent.map_err(|_| FlushError::Ended)?;
+        sent.map_err(|_| FlushError::Ended(self.ended(until)))?;
         match answer.recv_timeout(timeout) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => Err(FlushError::TimedOut),
-            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Ended),
+            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Ended(self.ended(until))),
         }
+    }
+
+    pub(super) const fn doorway(&self) -> Option<&Arc<Doorway>> {
+        self.doorway.as_ref()
+    }
+
+    /// Why the engine has ended. Control says it as soon as it has heard, which is waited for at
+    /// most until the deadline, and [`LAST_WORDS`].
+    pub(super) fn ended(&self, until: Instant) -> Ended {
+        if self.shared.life.is_forked() {
+            return Ended::Forked;
+        }
+        let until = until.min(deadline(LAST_WORDS));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while running
+            .as_ref()
+            .is_some_and(|running| !running.thread.is_finished())
+        {
+            if Instant::now() >= until {
+                let cause = "its shard has ended, and why is not known yet".into();
+                return Ended::Died { cause };
+            }
+            std::thread::sleep(ENDING_PERIOD);
+        }
+        let cause = self.cause.get_or_init(|| match running.take() {
+            Some(running) => match running.thread.join() {
+                Ok(Outcome::ShardDied { cause, .. }) => cause.into(),
+                Ok(Outcome::Stopped { .. }) => "its shard stopped".into(),
+                Err(_) => "its control thread panicked".into(),
+            },
+            None => "it was shut down".into(),
+        });
+        let cause = Arc::clone(cause);
+        Ended::Died { cause }
     }
 
     /// Flushes and ends the engine's threads, all within `timeout`. What is not delivered by then
     /// is dropped and counted.
     pub fn shutdown(mut self, timeout: Duration) -> Result<FlushReport, FlushError> {
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         let flushed = self.flush(timeout);
         let Some(running) = self.take_running() else {
             return flushed;
         };
+        if self.shared.life.is_forked() {
+            forget(running);
+            return flushed;
+        }
         let rest = until.saturating_duration_since(Instant::now());
         let _ = running
             .commands
@@ -182,9 +251,24 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let (Some(running), Some(doorway)) = (self.take_running(), &self.doorway) {
+        let running = self.take_running();
+        if self.shared.life.is_forked() {
+            return running.map_or((), forget);
+        }
+        if let (Some(running), Some(doorway)) = (running, &self.doorway) {
             // An engine whose shard has ended is let go of here.
             drop(doorway.send(Command::Close(running)));
         }
     }
+}
+
+/// A deadline that is beyond the clock is a century away.
+pub(super) fn deadline(timeout: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + timeout.min(CENTURY)
+}
+
+/// In a forked process: the threads are not here, and their bells ring in the other one.
+fn forget(running: Box<Running>) {
+    std::mem::forget(running);
 }

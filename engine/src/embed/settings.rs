@@ -42,8 +42,16 @@ pub struct Settings {
     pub metrics: SignalSettings,
     pub logs: SignalSettings,
     pub recorder: RecorderLimits,
-    /// What the engine may hold beside the recorders (MiB).
+    /// What all recorders may hold together (MiB): those beyond it drop and count.
+    pub recorders_mib: u64,
+    /// What the engine may hold, its recorders included (MiB).
     pub memory_mib: u64,
+    /// Where telemetry goes, as the YAML of a configuration file, instead of what is said above of
+    /// endpoints, protocols and batches. Its pipelines have one receiver, `otlp` with the protocol
+    /// `grpc`, which is not bound and stands for the recorders. `${env:…}` and `${file:…}` are
+    /// expanded. Every `sending_queue` waits for results, so that a flush can tell them; a limit of
+    /// memory in it holds instead of `memory_mib`.
+    pub configuration: Option<String>,
     pub runtime: Requested,
     pub temporality: TemporalityPreference,
 }
@@ -109,6 +117,8 @@ pub enum SettingsError {
         /// It is gRPC's and has no scheme, which means TLS where nothing else is said.
         no_scheme: bool,
     },
+    /// The configuration's receivers are not the one that stands for the recorders.
+    Receivers { found: Vec<String> },
     /// As the configuration of an engine they are not valid.
     Invalid(Faults),
 }
@@ -137,6 +147,12 @@ impl fmt::Display for SettingsError {
                 }
                 Ok(())
             }
+            Self::Receivers { found } => write!(
+                f,
+                "receivers: found {}, allowed is one that stands for the recorders: \
+                 {{otlp: {{protocols: {{grpc: {{}}}}}}}}",
+                found.join(", ")
+            ),
             Self::Invalid(faults) => write!(f, "{faults}"),
         }
     }
@@ -169,7 +185,9 @@ impl Default for Settings {
                 ..SignalSettings::default()
             },
             recorder: RecorderLimits::default(),
-            memory_mib: 64,
+            recorders_mib: 32,
+            memory_mib: 96,
+            configuration: None,
             runtime: Requested::default(),
             temporality: TemporalityPreference::default(),
         }

@@ -3,24 +3,43 @@
 pub(super) use std::sync::Arc;
 pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::budget::{Budget, Lease};
 use std::cell::UnsafeCell;
 use std::ops::Range;
 
 /// Bytes that one thread writes while others read those written before.
 #[derive(Debug)]
-pub(super) struct Memory(Box<[UnsafeCell<u8>]>);
+pub(super) struct Memory {
+    bytes: Box<[UnsafeCell<u8>]>,
+    /// Given back with the last reference: also what is on its way counts.
+    _lease: Option<Lease>,
+}
 
 // SAFETY: `write` and `read` are unsafe and demand of their callers that no byte is written while
 // another thread may touch it; bytes themselves belong to no thread.
 unsafe impl Sync for Memory {}
 
 impl Memory {
+    /// Memory that no budget counts.
     pub(super) fn new(len: usize) -> Self {
-        Self((0..len).map(|_| UnsafeCell::new(0)).collect())
+        let bytes = (0..len).map(|_| UnsafeCell::new(0)).collect();
+        Self {
+            bytes,
+            _lease: None,
+        }
+    }
+
+    /// Memory out of a budget, with so much beside it for its holder.
+    pub(super) fn leased(len: usize, beside: usize, budget: &Arc<Budget>) -> Option<Self> {
+        let lease = budget.lease(len.saturating_add(beside))?;
+        Some(Self {
+            _lease: Some(lease),
+            ..Self::new(len)
+        })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Writes `bytes` at `at`. Panics where they do not fit.
@@ -29,7 +48,7 @@ impl Memory {
     ///
     /// Nobody else reads or writes these bytes during the call.
     pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
-        let target = &self.0[at..at + bytes.len()];
+        let target = &self.bytes[at..at + bytes.len()];
         let target = UnsafeCell::raw_get(target.as_ptr());
         // SAFETY: `target` is valid for `bytes.len()` bytes, which were just bounds-checked, and
         // `UnsafeCell<u8>` has the layout of `u8`; the caller has them for itself.
@@ -42,7 +61,7 @@ impl Memory {
     ///
     /// They are never written again while the result lives, and their writes happened before.
     pub(super) unsafe fn read(&self, range: Range<usize>) -> &[u8] {
-        let source = &self.0[range];
+        let source = &self.bytes[range];
         let start = UnsafeCell::raw_get(source.as_ptr());
         // SAFETY: bounds-checked above, the layout is that of `u8`, initialised by `new`; the
         // caller says that nobody writes them.

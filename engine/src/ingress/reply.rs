@@ -96,9 +96,17 @@ impl ReplyKind {
     }
 
     pub fn refusal(&self, refusal: &Refusal) -> Reply {
+        self.refusal_saying(refusal, None)
+    }
+
+    /// With what the destination said of it.
+    pub fn refusal_saying(&self, refusal: &Refusal, said: Option<&str>) -> Reply {
         let status = Status {
             code: refusal.grpc_code(),
-            message: refusal.to_string(),
+            message: match said {
+                Some(said) => format!("{refusal}: {said}"),
+                None => refusal.to_string(),
+            },
             retry_delay: refusal.retry_after(),
         };
         match &self.protocol {

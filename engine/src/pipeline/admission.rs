@@ -83,6 +83,7 @@ impl Pipeline {
             payload: None,
             worst: Outcome::Delivered,
             rejected: None,
+            said: None,
         });
         Admission::Receive {
             request,

@@ -1,7 +1,6 @@
 //! The outgoing half: batches to outlets, answers to verdicts, and the end of payloads.
 
-use super::quotas::Rejected;
-use super::{Output, Pipeline};
+use super::{Output, Pipeline, Request};
 use crate::delivery::{self, Sent as WasSent, Verdict, What};
 use crate::egress::balance::HANDED_OVER_MAX;
 use crate::egress::destination::{ConnectionTable, Destination, DestinationOutput};
@@ -322,6 +321,7 @@ impl Pipeline {
         match origin {
             Origin::Own(batch) => {
                 self.notice(lane, &conclusion, now);
+                self.said = said(&conclusion);
                 let Self {
                     store,
                     random,
@@ -332,6 +332,7 @@ impl Pipeline {
                 lanes[lane.index()].handle_conclusion(batch, conclusion, wire_bytes, &mut context);
                 self.tell_of_circuit(lane);
                 self.settle(lane.index(), now);
+                self.said = None;
             }
             Origin::Peer { shard: to, attempt } => {
                 self.outputs.push_back(Output::HandBack {
@@ -446,6 +447,9 @@ impl Pipeline {
         };
         if let Some(request) = self.requests.get_mut(request) {
             request.worst = request.worst.max(outcome);
+            if outcome != Outcome::Delivered && self.said.is_some() {
+                request.said.clone_from(&self.said);
+            }
         }
     }
 
@@ -467,8 +471,7 @@ impl Pipeline {
                 receiver.refuse(request.ingress.signal, request.items);
             }
         }
-        let rejected = request.rejected.as_deref();
-        let reply = reply_to(&request.ingress.reply, request.worst, rejected);
+        let reply = reply_to(&request);
         let connection = request.connection;
         self.outputs.push_back(Output::Reply {
             connection,
@@ -508,7 +511,19 @@ impl Pipeline {
     }
 }
 
-fn reply_to(kind: &ingress::ReplyKind, worst: Outcome, rejected: Option<&Rejected>) -> Reply {
+/// What a destination said of what it did not take. Cost: a copy, for these alone.
+fn said(conclusion: &Conclusion) -> Option<Box<str>> {
+    match conclusion {
+        Conclusion::Answered(
+            Verdict::Partial { message, .. } | Verdict::Refused { message, .. },
+        ) if !message.is_empty() => Some(message.clone()),
+        _ => None,
+    }
+}
+
+fn reply_to(request: &Request) -> Reply {
+    let (kind, worst) = (&request.ingress.reply, request.worst);
+    let (rejected, said) = (request.rejected.as_deref(), request.said.as_deref());
     if let (Outcome::Delivered | Outcome::Partial { .. }, Some(rejected)) = (worst, rejected) {
         let by_destination = match worst {
             Outcome::Partial { rejected_items } => rejected_items,
@@ -522,7 +537,7 @@ fn reply_to(kind: &ingress::ReplyKind, worst: Outcome, rejected: Option<&Rejecte
     match worst {
         Outcome::Delivered => kind.success(ingress::Outcome::Accepted),
         Outcome::Partial { rejected_items } => {
-            let message = "rejected by the destination";
+            let message = said.unwrap_or("rejected by the destination");
             kind.success(ingress::Outcome::Partial {
                 rejected_items,
                 message,
@@ -531,7 +546,7 @@ fn reply_to(kind: &ingress::ReplyKind, worst: Outcome, rejected: Option<&Rejecte
         Outcome::Unavailable { after } => {
             kind.refusal(&Refusal::Undelivered { retry_after: after })
         }
-        Outcome::Refused => kind.refusal(&Refusal::RefusedUpstream),
+        Outcome::Refused => kind.refusal_saying(&Refusal::RefusedUpstream, said),
     }
 }
 

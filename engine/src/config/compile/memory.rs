@@ -66,6 +66,7 @@ const MIB_MAX: u64 = 1 << 40;
 const NONE: MemoryConfig = MemoryConfig {
     limit: MemoryLimit::Default,
     spike: MemoryLimit::Bytes(ByteCount(0)),
+    recorders: ByteCount(0),
 };
 
 fn config(limiter: &MemoryLimiter) -> MemoryConfig {
@@ -74,6 +75,7 @@ fn config(limiter: &MemoryLimiter) -> MemoryConfig {
         return MemoryConfig {
             limit: mib(limiter.limit_mib),
             spike: or_default(limiter.spike_limit_mib, mib),
+            recorders: ByteCount(0),
         };
     }
     // Checked to be at most 100.
@@ -81,6 +83,7 @@ fn config(limiter: &MemoryLimiter) -> MemoryConfig {
     MemoryConfig {
         limit: percent(limiter.limit_percentage),
         spike: or_default(limiter.spike_limit_percentage, percent),
+        recorders: ByteCount(0),
     }
 }
 

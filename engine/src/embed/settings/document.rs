@@ -1,7 +1,14 @@
 //! The settings as the configuration of an engine.
 
 use super::{Compression, Protocol, Settings, SettingsError, SignalSettings};
-use crate::config::{Config, Environment, Inputs, load};
+use crate::config::limits::{Limits, Machine};
+use crate::config::{
+    Config, Environment, Inputs, ListenerConfig, ListenerProtocol, MemoryLimit, ProcessEnvironment,
+    load,
+};
+use crate::control::StartError;
+use crate::embed::EmbedError;
+use crate::units::ByteCount;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
@@ -17,8 +24,27 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 impl Settings {
     /// The configuration of the engine: one listener, which is never bound, and an exporter for
-    /// each signal.
+    /// each signal, or what the service's own says.
     pub(in crate::embed) fn config(&self) -> Result<Config, SettingsError> {
+        let mut config = match &self.configuration {
+            Some(text) => own(text)?,
+            None => self.written()?,
+        };
+        if config.memory.limit == MemoryLimit::Default {
+            config.memory.limit = MemoryLimit::Bytes(ByteCount::mib(self.memory_mib));
+        }
+        config.memory.recorders = ByteCount::mib(self.recorders_mib);
+        Ok(config)
+    }
+
+    /// Who holds how much of the memory that the engine may have. Its `table` is for people.
+    pub fn limits(&self) -> Result<Limits, EmbedError> {
+        let config = self.config().map_err(EmbedError::Settings)?;
+        let limits = Limits::plan(&config, 1, Machine::detect());
+        limits.map_err(|fault| EmbedError::Start(StartError::Memory(fault)))
+    }
+
+    fn written(&self) -> Result<Config, SettingsError> {
         let signals = [
             (Signal::Traces, &self.traces),
             (Signal::Metrics, &self.metrics),
@@ -29,12 +55,7 @@ impl Settings {
         }
         // JSON is YAML; `$` begins an expansion there.
         let text = self.document().to_string().replace('$', "$$");
-        let inputs = Inputs {
-            configs: vec![format!("yaml:{text}")],
-            sets: Vec::new(),
-        };
-        let loaded = load(&inputs, &Nowhere).map_err(SettingsError::Invalid)?;
-        Ok(loaded.config)
+        read(&text, &Nowhere)
     }
 
     pub(super) fn document(&self) -> Value {
@@ -63,7 +84,7 @@ impl Settings {
             "service": {
                 "pipelines": pipelines,
                 "telemetry": {"metrics": {"level": "none"}},
-                "tailrace": {"shards": 1, "memory_limit_mib": self.memory_mib},
+                "tailrace": {"shards": 1},
             },
         })
     }
@@ -134,6 +155,37 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// A service's own configuration.
+fn own(text: &str) -> Result<Config, SettingsError> {
+    let mut config = read(text, &ProcessEnvironment)?;
+    let is_grpc = |listener: &ListenerConfig| matches!(listener.protocol, ListenerProtocol::Grpc);
+    if !matches!(&config.listeners[..], [one] if is_grpc(one)) {
+        let found = config.listeners.iter();
+        let found = found.map(|listener| {
+            let protocol = if is_grpc(listener) { "grpc" } else { "http" };
+            format!("{} with {protocol}", listener.receiver)
+        });
+        let found = found.collect();
+        return Err(SettingsError::Receivers { found });
+    }
+    for lane in &mut config.lanes {
+        lane.queue.wait_for_result = true;
+    }
+    Ok(config)
+}
+
+fn read(text: &str, environment: &dyn Environment) -> Result<Config, SettingsError> {
+    let inputs = Inputs {
+        configs: vec![format!("yaml:{text}")],
+        sets: Vec::new(),
+    };
+    let loaded = load(&inputs, environment).map_err(SettingsError::Invalid)?;
+    for warning in &loaded.config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.config)
 }
 
 fn millis(time: Duration) -> String {

@@ -1,6 +1,7 @@
 //! A chunk by itself. Apart from its source, which the model checker compiles as well.
 
 use crate::embed::chunk::{Filling, Reading, Taken};
+use crate::embed::sync::Memory;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ proptest! {
     /// Against a vector that is never used again while anything of it is held.
     #[test]
     fn what_is_taken_is_what_was_appended(steps in prop::collection::vec(step(), 0..60)) {
-        let mut filling = Filling::new(32);
+        let mut filling = Filling::new(Memory::new(32));
         let mut reading = Some(filling.reading());
         let (mut twin, mut seen) = (Vec::new(), 0);
         let mut held: Vec<(Taken, Vec<u8>)> = Vec::new();
@@ -76,7 +77,7 @@ proptest! {
 #[test]
 fn another_thread_sees_whole_items_in_order() {
     let count: u32 = if cfg!(miri) { 50 } else { 20_000 };
-    let mut filling = Filling::new(5 * count as usize);
+    let mut filling = Filling::new(Memory::new(5 * count as usize));
     let mut reading = filling.reading();
     let appending =
         std::thread::spawn(move || (0..count).all(|n| filling.append(&[0xff], &n.to_le_bytes())));

@@ -1,10 +1,14 @@
 //! The engine inside a process, against a backend that is not our code.
 
+mod export;
+mod promises;
+
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::time::Duration;
 use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Scope, SpanEnd, SpanKind, SpanStart, attribute};
 use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
+use tailrace_codec::writer::Writer;
 use tailrace_engine::embed::{Embedded, FlushError, Protocol, Recorder, RecorderLimits, Settings};
 use tailrace_tests::backend::{Answer, Backend};
 use tailrace_tests::item::Export;
@@ -26,8 +30,22 @@ fn settings(backend: &Backend, protocol: Protocol) -> Settings {
     }
 }
 
+/// The content of a span that says its number twice.
+fn span(number: u64) -> Vec<u8> {
+    let mut span = Writer::new(Vec::new());
+    write(&mut span, number);
+    span.as_slice().to_vec()
+}
+
 fn record(recorder: &Recorder, number: u64) -> bool {
     let mut span = recorder.buffer();
+    write(&mut span, number);
+    let recorded = recorder.record(span.as_slice());
+    recorder.give_back(span);
+    recorded
+}
+
+fn write(span: &mut Writer, number: u64) {
     let mut span_id = number.to_be_bytes();
     span_id[0] = 1;
     SpanStart {
@@ -38,17 +56,14 @@ fn record(recorder: &Recorder, number: u64) -> bool {
         start: 1_700_000_000_000_000_000,
         ..SpanStart::default()
     }
-    .write(&mut span);
-    attribute(&mut span, SPAN_ATTRIBUTES, "number", (number as i64).into());
+    .write(span);
+    attribute(span, SPAN_ATTRIBUTES, "number", (number as i64).into());
     let end = 1_700_000_000_000_001_000;
     SpanEnd {
         end,
         ..SpanEnd::default()
     }
-    .write(&mut span);
-    let recorded = recorder.record(span.as_slice());
-    recorder.give_back(span);
-    recorded
+    .write(span);
 }
 
 /// Every span that arrived, by its number; resource and scope are checked on the way.
@@ -103,7 +118,8 @@ fn what_was_recorded_before_a_flush_has_arrived_after_it() {
         assert!(record(&recorder, 2000));
         engine.shutdown(PATIENCE).expect("all is delivered");
         assert_eq!(arrived(&backend).last(), Some(&2000));
-        assert!(record(&recorder, 2001), "nobody takes it any more");
+        assert!(!record(&recorder, 2001), "nobody takes it any more");
+        assert_eq!(recorder.dropped(), 1);
     }
 }
 
