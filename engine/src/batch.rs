@@ -29,6 +29,9 @@ pub struct Part {
     pub metadata: Option<Metadata>,
     /// How it waits. Parts of different tenants never stand in one batch either.
     pub class: Class,
+    /// The bucket that its endpoint is chosen by, where an exporter hashes; else 0. Parts of different
+    /// buckets never stand in one batch.
+    pub bucket: u64,
     pub arrived: Instant,
 }
 

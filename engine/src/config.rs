@@ -43,7 +43,7 @@ mod tenants;
 mod types;
 mod yaml;
 
-pub use balancing::{BalancingPolicy, EndpointConfig, LoadBalancingConfig, OutlierConfig};
+pub use balancing::{BalancingPolicy, EndpointConfig, HashKey, LoadBalancingConfig, OutlierConfig};
 pub use document::{Map, document};
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use exporter::{

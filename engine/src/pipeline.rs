@@ -16,6 +16,7 @@
 
 mod admission;
 mod blocked;
+mod hashing;
 mod quotas;
 mod reading;
 mod requests;

@@ -14,6 +14,7 @@ on_each_runtime!(
     batches_are_spread_and_go_round_a_backend_that_is_gone,
     one_that_fails_is_left_alone,
     the_next_level_takes_over_and_gives_back,
+    the_spans_of_a_trace_meet_at_one_backend,
 );
 
 /// The exporter of `protocol` with these backends, and these keys of `load_balancing`.
@@ -165,4 +166,58 @@ fn the_next_level_takes_over_and_gives_back(runtime: Runtime) {
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line:?} in\n{log}");
     }
+}
+
+/// As the generator has it: four spans of each.
+const fn trace(id: u64) -> u64 {
+    id / 4
+}
+
+fn the_spans_of_a_trace_meet_at_one_backend(runtime: Runtime) {
+    let mut backends = [Backend::start(), Backend::start(), Backend::start()];
+    let urls = json!(backends.each_ref().map(url));
+    let hashed = json!({ "policy": "consistent_hash", "hash_balance_factor": 0 });
+    let mut config = config(Protocol::Grpc, "endpoints", urls, hashed);
+    let batch = json!({ "min_size": 40, "flush_timeout": "20ms" });
+    config = config.set("exporters/otlp_grpc/sending_queue/batch", batch);
+    let forwarder = start(runtime, &config);
+    let sender = Sender::new(Protocol::Grpc, forwarder.grpc());
+    let owners = |backends: &[Backend; 3]| {
+        let mut owners = std::collections::BTreeMap::new();
+        for (index, backend) in backends.iter().enumerate() {
+            for id in backend.received().ids(Signal::Traces) {
+                let owner = *owners.entry(trace(id)).or_insert(index);
+                assert_eq!(owner, index, "trace {} is at two backends", trace(id));
+            }
+        }
+        owners
+    };
+    let arrived = |backends: &[Backend; 3]| {
+        let ids = backends
+            .iter()
+            .map(|backend| backend.received().ids(Signal::Traces).len());
+        ids.sum::<usize>()
+    };
+    // Cut across the traces: two thirds of the requests hold a part of one.
+    for first in (0..600).step_by(10) {
+        sender.send_accepted(&generate::request(Signal::Traces, first..first + 10));
+    }
+    wait::until_true("everything arrives", || arrived(&backends) == 600);
+    let before = owners(&backends);
+    for backend in &backends {
+        assert!(backend.call_count() > 0, "each has some of it");
+    }
+    forwarder.assert_accounted();
+    backends[1].kill();
+    for first in (600..1200).step_by(10) {
+        sender.send_accepted(&generate::request(Signal::Traces, first..first + 10));
+    }
+    wait::until_true("everything arrives", || arrived(&backends) == 1200);
+    let after = owners(&backends);
+    assert!(
+        before
+            .iter()
+            .all(|(trace, owner)| after.get(trace) == Some(owner))
+    );
+    forwarder.stop();
 }

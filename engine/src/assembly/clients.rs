@@ -3,14 +3,14 @@
 use super::division::Division;
 use crate::config::{
     Balancer, BalancingPolicy, Compression, ConnectionsConfig, EndpointConfig, ExporterConfig,
-    HttpEncoding, HttpVersion, KeepaliveConfig, LaneConfig, LoadBalancingConfig, OtlpGrpcConfig,
-    OtlpHttpConfig, Secret, Target,
+    HashKey, HttpEncoding, HttpVersion, KeepaliveConfig, LaneConfig, LoadBalancingConfig,
+    OtlpGrpcConfig, OtlpHttpConfig, Secret, Target,
 };
 use crate::egress::destination::DestinationSettings;
 use crate::egress::outlet::{EndpointSettings, Format, NetworkSettings, OutletSettings};
 use crate::exchange::{Address, Framing, Keepalive};
 use crate::flow::balancing::standing::OutlierRule;
-use crate::flow::balancing::{BalancingRule, Policy};
+use crate::flow::balancing::{BalancingRule, HashBy, Policy};
 use crate::net::client;
 use crate::units::{EndpointId, LaneId};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, TE, USER_AGENT};
@@ -189,6 +189,14 @@ fn balancing(several: &LoadBalancingConfig) -> BalancingRule {
         policy: match several.policy {
             BalancingPolicy::RoundRobin => Policy::RoundRobin,
             BalancingPolicy::LeastRequest => Policy::LeastRequest,
+            BalancingPolicy::ConsistentHash => Policy::ConsistentHash {
+                by: match several.hash_key {
+                    HashKey::TraceId => HashBy::TraceId,
+                    HashKey::Service => HashBy::Service,
+                    HashKey::Resource => HashBy::Resource,
+                },
+                bound: several.hash_balance,
+            },
         },
         endpoints: endpoints.map(|one| (one.name.clone(), one.level)).collect(),
         outlier: several.outlier.map(|outlier| OutlierRule {

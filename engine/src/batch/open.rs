@@ -1,4 +1,4 @@
-//! Batches being filled, one for each distinct metadata and tenant.
+//! Batches being filled, one for each distinct metadata, tenant and bucket.
 
 use super::{Part, Size, Sizer};
 use crate::memory::store::Metadata;
@@ -68,6 +68,7 @@ pub struct OpenBatches {
 struct Open {
     metadata: Option<Metadata>,
     tenant: TenantId,
+    bucket: u64,
     parts: Vec<Part>,
     size: Size,
     oldest: Instant,
@@ -148,14 +149,12 @@ impl OpenBatches {
     }
 
     fn position(&mut self, part: &Part) -> usize {
-        let found = self
-            .open
-            .iter()
-            .position(|open| open.metadata == part.metadata && open.tenant == part.class.tenant);
+        let found = self.open.iter().position(|open| open.holds(part));
         found.unwrap_or_else(|| {
             self.open.push(Open {
                 metadata: part.metadata.clone(),
                 tenant: part.class.tenant,
+                bucket: part.bucket,
                 parts: Vec::new(),
                 size: Size::ZERO,
                 oldest: part.arrived,
@@ -166,6 +165,13 @@ impl OpenBatches {
 }
 
 impl Open {
+    /// Whether a part may stand in it.
+    fn holds(&self, part: &Part) -> bool {
+        self.metadata == part.metadata
+            && self.tenant == part.class.tenant
+            && self.bucket == part.bucket
+    }
+
     fn push(&mut self, part: Part) {
         self.size += part.size;
         self.oldest = self.oldest.min(part.arrived);
@@ -218,6 +224,7 @@ mod tests {
             size,
             metadata,
             class: Class::default(),
+            bucket: 0,
             arrived: Instant(arrived),
         }
     }
@@ -238,6 +245,7 @@ mod tests {
             },
             metadata: part.metadata.clone(),
             class: part.class,
+            bucket: part.bucket,
             arrived: part.arrived,
         };
         part.size -= tail.size;

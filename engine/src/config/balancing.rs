@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct LoadBalancingConfig {
     pub endpoints: Vec<EndpointConfig>,
     pub policy: BalancingPolicy,
+    /// Of `ConsistentHash`.
+    pub hash_key: HashKey,
+    /// Of `ConsistentHash`: times the mean that one endpoint may be given. At least 1.
+    pub hash_balance: f64,
     pub outlier: Option<OutlierConfig>,
     pub failback_after: Duration,
 }
@@ -30,6 +34,15 @@ pub struct EndpointConfig {
 pub enum BalancingPolicy {
     RoundRobin,
     LeastRequest,
+    ConsistentHash,
+}
+
+/// What a consistent hash keeps together on one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashKey {
+    TraceId,
+    Service,
+    Resource,
 }
 
 /// `outlier_detection`. Invariant: counts and times are positive, ratios within their bounds.

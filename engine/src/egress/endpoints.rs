@@ -10,7 +10,7 @@ mod tests;
 
 use super::destination::{ConnectionTable, Destination, DestinationOutput, DestinationSettings};
 use crate::exchange::{Address, Attempt, AttemptHead};
-use crate::flow::balancing::{Balancing, BalancingRule, Change, Ended, Pick};
+use crate::flow::balancing::{Balancing, BalancingRule, Change, Ended, HashBy, Pick};
 use crate::telemetry::EndpointCounters;
 use crate::time::Instant;
 use crate::units::{AttemptId, EndpointId};
@@ -109,6 +109,17 @@ impl Endpoints {
         }
         self.members[index].destination.send(attempt, table, now);
         self.absorb(index, table, now);
+    }
+
+    /// What data is kept together by, where it is hashed.
+    pub fn hash_by(&self) -> Option<HashBy> {
+        self.sharing.as_ref()?.balancing.hash_by()
+    }
+
+    /// The bucket of a hash: what is of one can share a batch.
+    pub fn bucket(&self, hash: u64) -> u64 {
+        let sharing = self.sharing.as_ref();
+        sharing.map_or(0, |sharing| sharing.balancing.bucket(hash))
     }
 
     /// Tells one endpoint's destination something.

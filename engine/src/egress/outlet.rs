@@ -33,6 +33,8 @@ pub struct Parcel {
     /// One export request, uncompressed protobuf.
     pub body: Rope,
     pub items: ItemCount,
+    /// The bucket that its endpoint is chosen by, where an exporter hashes.
+    pub bucket: u64,
 }
 
 /// What the receiving end takes.
@@ -229,6 +231,7 @@ impl Network {
             }
             window.open += 1;
         }
+        let bucket = parcel.bucket;
         let Ok(body) = self.wire_body(parcel) else {
             return Sent::Unfit;
         };
@@ -241,7 +244,7 @@ impl Network {
             body,
             deadline: now + self.timeout,
         };
-        self.endpoints.send(attempt, 0, table, now);
+        self.endpoints.send(attempt, bucket, table, now);
         Sent::OnItsWay { wire_bytes }
     }
 

@@ -37,7 +37,17 @@ pub enum Policy {
     ///
     /// Source: Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2016),
     /// <https://arxiv.org/abs/1608.01350>.
-    ConsistentHash { bound: f64 },
+    ConsistentHash { by: HashBy, bound: f64 },
+}
+
+/// What is kept together on one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashBy {
+    TraceId,
+    /// The resource's `service.name`.
+    Service,
+    /// All of the resource.
+    Resource,
 }
 
 /// One exporter's endpoints, and how they are used.
@@ -233,6 +243,19 @@ impl Balancing {
 
     pub fn poll_change(&mut self) -> Option<Change> {
         self.changes.pop_front()
+    }
+
+    /// What data is kept together by, where it is hashed.
+    pub const fn hash_by(&self) -> Option<HashBy> {
+        match self.rule.policy {
+            Policy::ConsistentHash { by, .. } => Some(by),
+            Policy::RoundRobin | Policy::LeastRequest => None,
+        }
+    }
+
+    /// The key of the bucket that a hash is in: see [`Ring::bucket`].
+    pub fn bucket(&self, hash: u64) -> u64 {
+        self.ring.as_ref().map_or(0, |ring| ring.bucket(hash))
     }
 
     /// The level in use.

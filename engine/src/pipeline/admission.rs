@@ -12,7 +12,7 @@ use crate::memory::store::{ENTRY_BYTES, Payload};
 use crate::time::Instant;
 use crate::units::{ConnectionId, LaneId, ListenerId, RequestId};
 use std::time::Duration;
-use tailrace_codec::Signal;
+use tailrace_codec::{Rope, Signal};
 
 /// What a lane needs for a part that waits in it. Twice its size: the queue doubles when it grows.
 const PART_BYTES: u64 = 2 * size_of::<Part>() as u64;
@@ -249,11 +249,6 @@ impl Pipeline {
     fn store(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
         let size = message.size();
         self.spend_quotas(&message.classes, size, now);
-        let request = &mut self.requests[id];
-        let listener = request.listener.index();
-        let lanes = self.settings.listeners[listener]
-            .route(message.signal)
-            .len() as u64;
         let Message {
             body,
             classes,
@@ -261,9 +256,20 @@ impl Pipeline {
             signal,
             ..
         } = message;
+        let hashed = self.hashed(self.requests[id].listener, signal, &classes, size, &body);
+        let request = &mut self.requests[id];
+        let listener = request.listener.index();
+        let route = self.settings.listeners[listener].route(signal);
+        let alike = route.len() as u64 - hashed.len() as u64;
         // Pieces repeat the messages around their items.
         let repeated = size.bytes.saturating_sub(body.len() as u64);
-        let parts = lanes * reading::parts(&classes, size).len() as u64;
+        let repeated = repeated + hashed.iter().map(|lane| lane.repeated).sum::<u64>();
+        let parts = alike * reading::parts(&classes, size).len() as u64;
+        let parts = parts
+            + hashed
+                .iter()
+                .map(|lane| lane.parts.len() as u64)
+                .sum::<u64>();
         let charged = pinned + repeated + ENTRY_BYTES + parts * PART_BYTES;
         self.credit.adjust(request.reserved, charged);
         request.reserved = 0;
@@ -274,20 +280,31 @@ impl Pipeline {
             waiter: None,
         });
         let mut awaited = false;
-        for lane in self.settings.listeners[listener].route(signal) {
-            let lane = &mut self.lanes[lane.index()];
+        let mut hashed = hashed.into_iter().peekable();
+        for &id in route {
+            let lane = &mut self.lanes[id.index()];
             let waits = lane.settings().waits;
             awaited |= waits;
-            for (class, piece, size) in reading::parts(&classes, size) {
+            let mut admit = |class, bucket, piece: Option<Rope>, size| {
                 self.store.hold(payload, waits);
                 lane.admit(Part {
                     payload,
-                    piece: piece.cloned().map(Box::new),
+                    piece: piece.map(Box::new),
                     size,
                     metadata: metadata.clone().filter(|_| lane.settings().partitions),
                     class,
+                    bucket,
                     arrived: now,
                 });
+            };
+            if let Some(own) = hashed.next_if(|hashed| hashed.lane == id) {
+                for (class, bucket, piece, size) in own.parts {
+                    admit(class, bucket, piece, size);
+                }
+                continue;
+            }
+            for (class, piece, size) in reading::parts(&classes, size) {
+                admit(class, 0, piece.cloned(), size);
             }
         }
         if awaited {

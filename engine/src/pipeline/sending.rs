@@ -484,6 +484,8 @@ impl Pipeline {
         let lane = &self.lanes[lane.index()];
         let mut body = Rope::new();
         let mut items = 0;
+        // A batch is of one bucket.
+        let bucket = lane.parts(batch).first().map_or(0, |part| part.bucket);
         for part in lane.parts(batch) {
             // The merge of export requests is their concatenation.
             body.append(part.body(&self.store));
@@ -493,6 +495,7 @@ impl Pipeline {
             signal: lane.settings().signal,
             body,
             items,
+            bucket,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Several endpoints of one exporter.
 
-use crate::config::BalancingPolicy;
 use crate::config::field::{choice, section};
 use crate::config::types::{Endpoint, Switched};
+use crate::config::{BalancingPolicy, HashKey};
 use std::time::Duration;
 
 section! {
@@ -15,8 +15,16 @@ section! {
         /// used, else the next.
         priority_levels: Vec<Vec<Endpoint>> = "[]",
         /// round_robin: each in turn; least_request: the better of two taken at random, by requests
-        /// on their way times how long it takes to answer.
+        /// on their way times how long it takes to answer; consistent_hash: by `hash_key`, so that
+        /// what belongs together meets at one endpoint, and little moves when one goes.
         policy: BalancingPolicy = "round_robin",
+        /// What consistent_hash keeps together: trace_id, service (`service.name`) or resource. What
+        /// has no trace id goes with its service. A request whose items go to different endpoints is
+        /// taken apart, and batches are as many as pairs of endpoints.
+        hash_key: HashKey = "trace_id",
+        /// An endpoint with more requests on their way than this percentage of the mean is passed
+        /// over, in Envoy's words. 100 or more; 0: never.
+        hash_balance_factor: u32 = "150",
         /// Leaves an endpoint alone that fails; left out: only one that takes no connection.
         /// `outlier_detection: {}` takes the defaults.
         outlier_detection: Switched<OutlierDetection> = "",
@@ -51,4 +59,11 @@ section! {
 choice!(BalancingPolicy {
     "round_robin" => Self::RoundRobin,
     "least_request" => Self::LeastRequest,
+    "consistent_hash" => Self::ConsistentHash,
+});
+
+choice!(HashKey {
+    "trace_id" => Self::TraceId,
+    "service" => Self::Service,
+    "resource" => Self::Resource,
 });

@@ -1,7 +1,7 @@
 //! Several endpoints of one exporter.
 
 use super::{config, faults, with};
-use crate::config::Target;
+use crate::config::{HashKey, Target};
 use std::time::Duration;
 
 fn levels(exporter: &str) -> Vec<(String, usize)> {
@@ -98,4 +98,36 @@ fn what_cannot_be_is_refused() {
                 ['http://a:1']}}}";
     let found = faults(&with(both, ""));
     assert!(found[0].contains("in place of `endpoint`"), "{found:?}");
+}
+
+#[test]
+fn what_is_hashed_has_a_key_and_a_bound() {
+    let of = |keys: &str| {
+        let exporter = format!(
+            "otlp: {{tls: {{insecure: true}}, tailrace: {{load_balancing: {{endpoints: [a:1, b:2], \
+             policy: consistent_hash{keys}}}}}}}"
+        );
+        with(&exporter, "")
+    };
+    let read = |keys: &str| {
+        config(&of(keys)).lanes[0]
+            .balancing
+            .clone()
+            .expect("several")
+    };
+    let found = read("");
+    assert_eq!(
+        (found.hash_key, found.hash_balance),
+        (HashKey::TraceId, 1.5)
+    );
+    let found = read(", hash_key: service, hash_balance_factor: 0");
+    assert_eq!(
+        (found.hash_key, found.hash_balance),
+        (HashKey::Service, f64::INFINITY)
+    );
+    let found = faults(&of(", hash_balance_factor: 50"));
+    assert!(
+        found[0].contains("hash_balance_factor: must be 100 or more"),
+        "{found:?}"
+    );
 }

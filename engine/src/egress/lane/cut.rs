@@ -98,6 +98,7 @@ impl<'a> Cutter<'a> {
             piece: Some(Box::new(piece.body)),
             metadata: part.metadata.clone(),
             class: part.class,
+            bucket: part.bucket,
             arrived: part.arrived,
         };
         let (head, tail) = (piece(head, part.size.requests), piece(tail, 0));

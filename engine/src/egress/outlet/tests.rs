@@ -39,6 +39,7 @@ fn parcel() -> Parcel {
         signal: Signal::Logs,
         body,
         items: 2,
+        bucket: 0,
     }
 }
 

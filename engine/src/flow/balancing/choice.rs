@@ -45,7 +45,7 @@ impl Balancing {
                 self.eligible[self.turn % count]
             }
             Policy::LeastRequest => self.better_of_two(now),
-            Policy::ConsistentHash { bound } => self.by_key(key, bound),
+            Policy::ConsistentHash { bound, .. } => self.by_key(key, bound),
         }
     }
 

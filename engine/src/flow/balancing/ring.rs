@@ -3,13 +3,23 @@
 //! Source: Karger et al., "Consistent Hashing and Random Trees" (1997),
 //! <https://dl.acm.org/doi/10.1145/258533.258660>.
 
+use std::collections::HashMap;
+
 /// Points of one endpoint: shares differ by about one part in the square root of it.
 const POINTS: u32 = 256;
 
-/// The points of all endpoints, in order. Memory: 16 B for each point, 4 KiB for each endpoint.
+/// The points of all endpoints, in order. Memory: 24 B for each point, 6 KiB for each endpoint.
 #[derive(Debug, Clone)]
 pub struct Ring {
-    points: Vec<(u64, u16)>,
+    points: Vec<Point>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    at: u64,
+    endpoint: u16,
+    /// Where the first point stands with the same endpoint, and the same one after it.
+    bucket: u64,
 }
 
 impl Ring {
@@ -21,15 +31,38 @@ impl Ring {
             points.extend((0..POINTS).map(|point| (mix(name ^ mix(u64::from(point))), endpoint)));
         }
         points.sort_unstable();
-        Self { points }
+        let mut firsts = HashMap::new();
+        let endpoint = |index: usize| points[index % points.len()].1;
+        let point = |index: usize| {
+            let (at, owner) = points[index];
+            let mut after = (index..index + points.len()).map(endpoint);
+            let next = after.find(|other| *other != owner).unwrap_or(owner);
+            Point {
+                at,
+                endpoint: owner,
+                bucket: *firsts.entry((owner, next)).or_insert(at),
+            }
+        };
+        Self {
+            points: (0..points.len()).map(point).collect(),
+        }
+    }
+
+    /// The key that stands for all keys with the same endpoint and the same one after it: what is of
+    /// one bucket can share a batch, and moves together when its endpoint is out. There are as many
+    /// as pairs of endpoints.
+    pub fn bucket(&self, key: u64) -> u64 {
+        let at = self.points.partition_point(|point| point.at < key);
+        let point = self.points.get(at).or(self.points.first());
+        point.map_or(0, |point| point.bucket)
     }
 
     /// The endpoints after a key, the nearest first; each comes as often as it has points. Cost:
     /// O(log n) to the first.
     pub fn after(&self, key: u64) -> impl Iterator<Item = u16> + '_ {
-        let first = self.points.partition_point(|(point, _)| *point < key);
+        let first = self.points.partition_point(|point| point.at < key);
         let (before, after) = self.points.split_at(first);
-        after.iter().chain(before).map(|(_, endpoint)| *endpoint)
+        after.iter().chain(before).map(|point| point.endpoint)
     }
 
     /// The endpoint a key belongs to. `None`: there is none at all.
@@ -97,6 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_has_the_endpoints_of_its_keys() {
+        let names = names(5);
+        let ring = ring(&names);
+        let first_two = |key: u64| {
+            let owner = ring.owner(key).expect("not empty");
+            let next = ring.after(key).find(|endpoint| *endpoint != owner);
+            (owner, next)
+        };
+        let mut buckets = std::collections::HashSet::new();
+        for key in (0..KEYS).map(|key| hash(&key.to_le_bytes())) {
+            let bucket = ring.bucket(key);
+            assert_eq!(first_two(bucket), first_two(key));
+            buckets.insert(bucket);
+        }
+        assert!(buckets.len() <= 20, "{} of five endpoints", buckets.len());
+        // Past the last point the ring begins anew.
+        assert_eq!(first_two(ring.bucket(u64::MAX)), first_two(u64::MAX));
+    }
+
+    #[test]
     fn the_order_of_the_list_makes_no_difference() {
         let (forth, mut back) = (names(7), names(7));
         back.reverse();
@@ -108,7 +161,7 @@ mod tests {
     fn shares_are_alike() {
         let names = names(10);
         let ring = ring(&names);
-        let mut held = std::collections::HashMap::new();
+        let mut held = HashMap::new();
         for owner in owners(&ring, &names) {
             *held.entry(owner).or_insert(0u64) += 1;
         }

@@ -211,7 +211,7 @@ proptest! {
         endpoints in 1..8usize,
     ) {
         let bound = 1.25;
-        let rule = rule(Policy::ConsistentHash { bound }, &vec![0; endpoints]);
+        let rule = rule(Policy::ConsistentHash { by: HashBy::TraceId, bound }, &vec![0; endpoints]);
         let mut balancing = Balancing::new(rule, 1);
         for (sent, key) in keys.into_iter().enumerate() {
             balancing.pick(ring::hash(&key.to_le_bytes()), Instant(0));

@@ -352,6 +352,7 @@ impl World {
             signal: Signal::Traces,
             body: Rope::from(Bytes::from(encode(names))),
             items: names.len() as u64,
+            bucket: 0,
         };
         let (from, attempt) = (ShardId(1), AttemptId(attempt));
         self.pipeline

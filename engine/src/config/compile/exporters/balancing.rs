@@ -60,6 +60,10 @@ pub(super) fn check(
             reader.rule(key, "an endpoint stands there twice");
         }
     }
+    if (1..100).contains(&ours.hash_balance_factor) {
+        let says = "must be 100 or more, or 0: the mean is what all have";
+        reader.rule("hash_balance_factor", says);
+    }
     if let Some(outlier) = &ours.outlier_detection.0 {
         reader.at("outlier_detection", |reader| check_outlier(outlier, reader));
     }
@@ -119,6 +123,11 @@ pub(super) fn config(exporter: &Exporter, signal: Signal) -> Option<LoadBalancin
     Some(LoadBalancingConfig {
         endpoints,
         policy: ours.policy,
+        hash_key: ours.hash_key,
+        hash_balance: match ours.hash_balance_factor {
+            0 => f64::INFINITY,
+            percent => f64::from(percent) / 100.0,
+        },
         outlier: ours.outlier_detection.0.as_ref().map(outlier),
         failback_after: ours.failback_after,
     })

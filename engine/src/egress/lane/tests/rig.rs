@@ -102,6 +102,7 @@ impl Rig {
             size,
             metadata,
             class: Class::default(),
+            bucket: 0,
             arrived: self.now,
         });
         self.check();
