@@ -38,6 +38,11 @@ impl Writer {
         self.buffer.is_empty()
     }
 
+    /// How many bytes the buffer has room for, those that were written included.
+    pub const fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// What has been written so far.
     pub fn as_slice(&self) -> &[u8] {
         &self.buffer
@@ -106,6 +111,22 @@ impl Writer {
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The first `len` bytes of `padded`, at most `N`: one copy of a known length, which for a short
+    /// field costs less than a call of `memcpy`.
+    #[inline]
+    pub fn padded<const N: usize>(&mut self, padded: &[u8; N], len: usize) {
+        debug_assert!(len <= N);
+        let end = self.buffer.len() + len;
+        self.buffer.extend_from_slice(padded);
+        self.buffer.truncate(end);
+    }
+
+    /// Takes the place of bytes that were written before. Panics where they were not.
+    #[inline]
+    pub fn patch<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        self.buffer[at..at + N].copy_from_slice(&bytes);
     }
 
     /// A varint without a tag: an element of a packed field.

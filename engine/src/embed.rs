@@ -47,11 +47,16 @@
 //! and who waits is told to start an engine of the child's own. A thread that panics loses the item
 //! it was at; what it had recorded leaves.
 //!
+//! **Spans.** A [`Tracer`] does that for spans: it makes ids, looks at the clock, asks the sampler and
+//! keeps to the limits of [`Settings`]. Parents are said, not guessed: no context hangs on a thread.
+//! [`propagation`] reads and writes them as the headers of W3C.
+//!
 //! ```no_run
+//! use http::HeaderMap;
 //! use std::time::Duration;
-//! use tailrace_codec::Signal;
-//! use tailrace_codec::otlp::encode::{Key, Scope, SpanEnd, SpanStart, attribute};
-//! use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
+//! use tailrace_codec::otlp::encode::{Key, Scope, SpanKind, StatusCode};
+//! use tailrace_engine::embed::propagation::{extract_headers, inject_headers};
+//! use tailrace_engine::embed::span::SpanOptions;
 //! use tailrace_engine::embed::{Embedded, Settings};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -59,14 +64,28 @@
 //! let scope = Scope { name: "cart", ..Scope::default() };
 //! let status = Key::new("http.response.status_code");
 //!
-//! // On each thread that records:
-//! let recorder = engine.recorder(Signal::Traces, &scope);
-//! let mut span = recorder.buffer();
-//! SpanStart { name: "GET /cart", ..SpanStart::default() }.write(&mut span);
-//! attribute(&mut span, SPAN_ATTRIBUTES, &status, 200.into());
-//! SpanEnd::default().write(&mut span);
-//! recorder.record(span.as_slice());
-//! recorder.give_back(span);
+//! // On each thread that makes spans:
+//! let tracer = engine.tracer(&scope);
+//!
+//! // For each request that comes in:
+//! let incoming = HeaderMap::new();
+//! let parent = extract_headers(&incoming);
+//! let options = SpanOptions {
+//!     parent: parent.as_ref(),
+//!     kind: SpanKind::Server,
+//!     ..SpanOptions::default()
+//! };
+//! let mut span = tracer.start_with("GET /cart", &options);
+//!
+//! // For each call that goes out meanwhile:
+//! let mut call = tracer.start_child("load prices", span.context());
+//! let mut outgoing = HeaderMap::new();
+//! inject_headers(call.context(), &mut outgoing);
+//! call.status(StatusCode::Error, "no answer");
+//! call.end();
+//!
+//! span.attribute(&status, 200);
+//! span.end();
 //!
 //! // At the end:
 //! engine.shutdown(Duration::from_secs(5))?;
@@ -76,15 +95,19 @@
 
 mod budget;
 mod chunk;
+mod clock;
 mod doorway;
 mod export;
 mod intake;
 mod life;
+pub mod propagation;
 mod recorder;
+mod sampling;
 #[cfg(feature = "opentelemetry")]
 pub mod sdk;
 mod service;
 mod settings;
+pub mod span;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -94,7 +117,9 @@ pub use doorway::{FlushError, FlushReport};
 pub use export::{ExportError, ExportReport};
 pub use life::Ended;
 pub use recorder::{Pressure, Recorder, RecorderLimits};
+pub use sampling::{RootSampler, Sampler};
 pub use service::{EmbedError, Embedded};
 pub use settings::{
     Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
 };
+pub use span::{Span, SpanLimits, Tracer};

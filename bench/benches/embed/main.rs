@@ -24,6 +24,9 @@ static ALLOCATOR: Counting = Counting;
 const BURST: u64 = 400;
 const PERIOD: Duration = Duration::from_millis(4);
 
+/// Spans without a pause: as many as a recorder holds.
+const LOOP: u64 = 20_000;
+
 const SPANS: u64 = 200_000;
 const ROUNDS: usize = 5;
 
@@ -31,13 +34,25 @@ fn main() {
     if std::env::args().any(|argument| argument == backend::FLAG) {
         return backend::serve();
     }
+    // `cargo bench` adds an argument of its own.
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| argument != "--bench");
     let mut page = Page::begin();
     for variant in all() {
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !variant.name.contains(wanted))
+        {
+            continue;
+        }
         let mut runs: Vec<Run> = (0..ROUNDS).map(|_| run(variant)).collect();
         runs.sort_by(|a, b| a.thread_ns.total_cmp(&b.thread_ns));
         let middle = runs[ROUNDS / 2];
         let mut process: Vec<f64> = runs.iter().map(|run| run.process_ns).collect();
         process.sort_by(f64::total_cmp);
+        let mut loops: Vec<f64> = runs.iter().map(|run| run.loop_ns).collect();
+        loops.sort_by(f64::total_cmp);
         page.add(Row {
             name: variant.name,
             thread_ns: middle.thread_ns,
@@ -45,6 +60,7 @@ fn main() {
             allocations: middle.allocations,
             allocated_bytes: middle.allocated_bytes,
             p999_ns: middle.p999_ns,
+            loop_ns: loops[ROUNDS / 2],
         });
     }
     page.end();
@@ -59,6 +75,8 @@ struct Run {
     allocated_bytes: f64,
     /// Of single spans, by wall time, the clock's own cost taken off.
     p999_ns: f64,
+    /// The thread's time of a span in a loop of [`LOOP`] of them after one sleep.
+    loop_ns: f64,
 }
 
 fn run(variant: Variant) -> Run {
@@ -90,8 +108,12 @@ fn run(variant: Variant) -> Run {
         std::thread::sleep(PERIOD / 4);
     }
     maker.flush();
+    let before = thread_cpu_time();
+    (0..LOOP).for_each(|_| maker.span());
+    let in_loop = thread_cpu_time() - before;
+    maker.flush();
     drop(maker);
-    let expected = BURST + SPANS + SPANS / BURST * (BURST / 4);
+    let expected = BURST + SPANS + SPANS / BURST * (BURST / 4) + LOOP;
     let arrived = backend.end();
     if variant.exports {
         assert_eq!(arrived, expected, "{}: spans were lost", variant.name);
@@ -103,6 +125,7 @@ fn run(variant: Variant) -> Run {
         allocations: of_each(allocated.calls as f64),
         allocated_bytes: of_each(allocated.bytes as f64),
         p999_ns: p999(&mut slowest) - clock_ns(),
+        loop_ns: in_loop.as_nanos() as f64 / LOOP as f64,
     }
 }
 

@@ -13,7 +13,10 @@ use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Key, Scope, SpanEnd, SpanKind, SpanStart, Value, attribute};
 use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
 use tailrace_engine::embed::sdk::SpanProcessor;
-use tailrace_engine::embed::{Embedded, Protocol, Recorder, RecorderLimits, Settings};
+use tailrace_engine::embed::span::SpanOptions;
+use tailrace_engine::embed::{
+    Embedded, Protocol, Recorder, RecorderLimits, RootSampler, Sampler, Settings, Tracer,
+};
 use tailrace_engine::flow::Random;
 
 /// Makes spans on this thread.
@@ -30,8 +33,23 @@ pub struct Variant {
     pub start: fn(&Backend) -> Box<dyn Maker>,
 }
 
-pub fn all() -> [Variant; 5] {
+pub fn all() -> [Variant; 8] {
     [
+        Variant {
+            name: "tracer, 8 attributes",
+            exports: true,
+            start: |backend| Box::new(Traced::new(backend, 8, Sampler::default())),
+        },
+        Variant {
+            name: "tracer, 1 attribute",
+            exports: true,
+            start: |backend| Box::new(Traced::new(backend, 1, Sampler::default())),
+        },
+        Variant {
+            name: "tracer, 8 attributes, not sampled",
+            exports: false,
+            start: |backend| Box::new(Traced::new(backend, 8, NEVER)),
+        },
         Variant {
             name: "recorder, 8 attributes",
             exports: true,
@@ -76,11 +94,12 @@ const ATTRIBUTES: [(&str, Value<'static>); 8] = [
 /// What a batch waits for others, in every variant.
 const DELAY: Duration = Duration::from_millis(100);
 
-fn engine(backend: &Backend) -> Embedded {
+fn engine(backend: &Backend, sampler: Sampler) -> Embedded {
     let settings = Settings {
         endpoint: backend.url.clone(),
         protocol: Protocol::Grpc,
         schedule_delay: DELAY,
+        sampler,
         // As large as the queue of the SDK's processor, so that nothing is dropped while others
         // have the processor.
         recorder: RecorderLimits {
@@ -104,7 +123,7 @@ struct Direct {
 
 impl Direct {
     fn new(backend: &Backend, attributes: usize) -> Self {
-        let engine = engine(backend);
+        let engine = engine(backend, Sampler::default());
         let scope = Scope {
             name: "bench",
             ..Scope::default()
@@ -161,6 +180,55 @@ impl Maker for Direct {
     }
 }
 
+const NEVER: Sampler = Sampler {
+    root: RootSampler::AlwaysOff,
+    parent_based: true,
+};
+
+/// The tracer, as services use it.
+struct Traced {
+    engine: Embedded,
+    tracer: Tracer,
+    attributes: Vec<(Key, Value<'static>)>,
+}
+
+impl Traced {
+    fn new(backend: &Backend, attributes: usize, sampler: Sampler) -> Self {
+        let engine = engine(backend, sampler);
+        let scope = Scope {
+            name: "bench",
+            ..Scope::default()
+        };
+        Self {
+            tracer: engine.tracer(&scope),
+            engine,
+            attributes: ATTRIBUTES[..attributes]
+                .iter()
+                .map(|(key, value)| (Key::new(key), *value))
+                .collect(),
+        }
+    }
+}
+
+impl Maker for Traced {
+    fn span(&mut self) {
+        let options = SpanOptions {
+            kind: SpanKind::Server,
+            ..SpanOptions::default()
+        };
+        let mut span = self.tracer.start_with(NAME, &options);
+        for (key, value) in &self.attributes {
+            span.attribute(key, *value);
+        }
+    }
+
+    fn flush(&mut self) {
+        let report = self.engine.flush(Duration::from_secs(30));
+        let report = report.expect("everything arrives");
+        assert_eq!(report.dropped_items, 0, "there is room");
+    }
+}
+
 /// The SDK, with whatever stands behind it.
 struct Sdk {
     provider: SdkTracerProvider,
@@ -183,7 +251,7 @@ impl Sdk {
     }
 
     fn with_tailrace(backend: &Backend) -> Self {
-        let processor = SpanProcessor::new(&Arc::new(engine(backend)));
+        let processor = SpanProcessor::new(&Arc::new(engine(backend, Sampler::default())));
         let provider = SdkTracerProvider::builder().with_span_processor(processor);
         Self::new(provider.build(), None)
     }

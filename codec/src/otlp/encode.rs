@@ -22,7 +22,7 @@ pub use attribute::{AttributeKey, Key, Value, array, attribute, attribute_with, 
 pub use envelope::{Envelope, Resource, Scope};
 pub use log::LogRecord;
 pub use point::{Metric, MetricKind, Number, Temporality};
-pub use span::{Event, Link, SpanEnd, SpanKind, SpanStart, StatusCode};
+pub use span::{EndTime, Event, Link, SpanEnd, SpanHead, SpanKind, SpanStart, StatusCode};
 
 use super::fields::SCOPE_ENTRY_ITEMS;
 use crate::writer::Writer;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use prost::Message;
 use tailrace_codec::otlp::encode::{
     Envelope, Event, Key, Link, LogRecord, Metric, MetricKind, Number, Resource, Scope, SpanEnd,
-    SpanKind, SpanStart, StatusCode, Temporality, Value, attribute, item, item_len,
+    SpanHead, SpanKind, SpanStart, StatusCode, Temporality, Value, attribute, item, item_len,
 };
 use tailrace_codec::otlp::fields::{LOG_ATTRIBUTES, SPAN_ATTRIBUTES};
 use tailrace_codec::otlp::{Scan, scan};
@@ -160,16 +160,23 @@ proptest! {
         kind in prop::sample::select(&[SpanKind::Internal, SpanKind::Server, SpanKind::Consumer][..]),
         status in prop::sample::select(&[StatusCode::Unset, StatusCode::Ok, StatusCode::Error][..]),
         times in any::<[u64; 3]>(),
+        in_one_piece in any::<bool>(),
         numbers in any::<[u32; 4]>(),
         own in attributes(),
         of_event in attributes(),
     ) {
         let (trace_id, span_id, parent_span_id) = ids;
         let mut out = Writer::default();
-        SpanStart {
+        let start = SpanStart {
             trace_id, span_id, parent_span_id, kind,
             trace_state: &trace_state, name: &name, start: times[0], flags: numbers[0],
-        }.write(&mut out);
+        };
+        let end_time = if in_one_piece {
+            Some(SpanHead(start).write(&mut out))
+        } else {
+            start.write(&mut out);
+            None
+        };
         write_attributes(&mut out, SPAN_ATTRIBUTES, &own);
         // Their attributes are written by the same function: strings are enough.
         let texts: Vec<_> = of_event.iter().map(|(key, _)| (&key[..], Value::from("v"))).collect();
@@ -178,8 +185,15 @@ proptest! {
         Link {
             trace_id, span_id, trace_state: &trace_state, flags: numbers[1], dropped_attributes: 4,
         }.write(&mut out, &texts);
+        let end = match end_time {
+            Some(end_time) => {
+                end_time.fill(&mut out, times[2]);
+                0
+            }
+            None => times[2],
+        };
         SpanEnd {
-            end: times[2], status, status_message: &message, dropped_attributes: numbers[1],
+            end, status, status_message: &message, dropped_attributes: numbers[1],
             dropped_events: numbers[2], dropped_links: numbers[3],
         }.write(&mut out);
 

@@ -6,6 +6,7 @@
 
 mod exports;
 
+use super::clock::Clock;
 use super::doorway::{Command, Doorway, FlushError, FlushReport};
 use super::export::{ExportError, ExportReport};
 use super::recorder::Source;
@@ -13,7 +14,7 @@ use crate::control::Running;
 use crate::exchange::{
     Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand,
 };
-use crate::net::{Clock, Mailbox};
+use crate::net::{Clock as _, Mailbox};
 use crate::runtime::{Consumer, Timer, now};
 use crate::shard::Shard;
 use crate::time::Instant;
@@ -82,7 +83,12 @@ struct Flush {
 }
 
 /// Serves the recorders of a process until the shard ends.
-pub(super) async fn run(shard: Shard, doorway: Arc<Doorway>, bell: Consumer<()>) {
+pub(super) async fn run(
+    shard: Shard,
+    doorway: Arc<Doorway>,
+    bell: Consumer<()>,
+    clock: Arc<Clock>,
+) {
     let doorway = doorway.attend();
     let mailbox = Mailbox::new();
     let Some(terms) = shard.opened(Arrival::at(LISTENER), mailbox.clone()) else {
@@ -108,6 +114,7 @@ pub(super) async fn run(shard: Shard, doorway: Arc<Doorway>, bell: Consumer<()>)
         if now() >= next || !intake.flushes.is_empty() || closing.is_some() {
             intake.take_all();
             intake.offer_exports(now());
+            clock.calibrate(std::time::Instant::now());
             next = now() + PERIOD;
         }
         intake.advance_flushes();

@@ -61,7 +61,7 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    kept: Vec<Vec<u8>>,
+    kept: Vec<Writer>,
     /// The sum of their capacities.
     bytes: usize,
 }
@@ -193,19 +193,17 @@ impl Recorder {
     /// An empty buffer for an item that is put together.
     pub fn buffer(&self) -> Writer {
         let mut buffers = self.buffers.borrow_mut();
-        let buffer = buffers.kept.pop();
-        Writer::new(match buffer {
+        match buffers.kept.pop() {
             Some(buffer) => {
                 buffers.bytes -= buffer.capacity();
                 buffer
             }
-            None => Vec::with_capacity(BUFFER_BYTES),
-        })
+            None => Writer::new(Vec::with_capacity(BUFFER_BYTES)),
+        }
     }
 
     /// Takes a buffer back.
-    pub fn give_back(&self, buffer: Writer) {
-        let mut buffer = buffer.into_buffer();
+    pub fn give_back(&self, mut buffer: Writer) {
         let mut buffers = self.buffers.borrow_mut();
         let bytes = buffers.bytes + buffer.capacity();
         if bytes <= BUFFERS_BYTES_MAX && buffer.capacity() <= BUFFER_BYTES_MAX {

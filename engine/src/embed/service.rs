@@ -1,11 +1,13 @@
 //! The engine as a service holds it: start, recorders, flush, end.
 
 use super::budget::{Budget, RecorderMemory};
+use super::clock::Clock;
 use super::doorway::{Command, Doorway, FlushError, FlushReport};
 use super::intake::{self, Recording};
 use super::life::{Ended, Life};
 use super::recorder::{Recorder, RecorderLimits, Shared};
 use super::settings::{Settings, SettingsError, TemporalityPreference};
+use super::span::Tracer;
 use crate::control::{self, Options, Outcome, Running, StartError};
 use crate::runtime::ring;
 use crate::shard::Guest;
@@ -32,6 +34,7 @@ pub struct Embedded {
     cause: OnceLock<Arc<str>>,
     shared: Shared,
     settings: Settings,
+    clock: Arc<Clock>,
 }
 
 /// Why the engine did not start. The service can go on without it.
@@ -65,6 +68,7 @@ impl Embedded {
     /// Starts control and one shard, neither bound to a processor. Where telemetry is disabled
     /// nothing is started: recorders keep nothing, and a flush succeeds at once.
     pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
+        let clock = Arc::new(Clock::new());
         let life = Life::begin().map_err(|error| EmbedError::Start(StartError::Thread(error)))?;
         let recorders_bytes = ByteCount::mib(settings.recorders_mib).0;
         let shared = Shared {
@@ -80,6 +84,7 @@ impl Embedded {
                 cause: OnceLock::new(),
                 shared,
                 settings: settings.clone(),
+                clock,
             });
         }
         let config = settings.config().map_err(EmbedError::Settings)?;
@@ -92,14 +97,17 @@ impl Embedded {
         let (bell, heard) = ring(1);
         let doorway = Arc::new(Doorway::new(bell, Arc::clone(&shared.life)));
         let inside = Arc::clone(&doorway);
-        let guest = Guest::new(move |shard| intake::run(shard, inside, heard));
+        let compared = Arc::clone(&clock);
+        let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared));
         let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
+        clock.settle();
         Ok(Self {
             doorway: Some(doorway),
             running: Mutex::new(Some(Box::new(running))),
             cause: OnceLock::new(),
             shared,
             settings: settings.clone(),
+            clock,
         })
     }
 
@@ -123,6 +131,18 @@ impl Embedded {
             ..Resource::default()
         };
         Envelope::new(&resource, scope)
+    }
+
+    /// What starts spans on one thread, sampled and limited as the settings say.
+    ///
+    /// Cost: that of a recorder.
+    pub fn tracer(&self, scope: &Scope<'_>) -> Tracer {
+        Tracer::new(
+            self.recorder(Signal::Traces, scope),
+            Arc::clone(&self.clock),
+            self.settings.sampler,
+            self.settings.span_limits,
+        )
     }
 
     /// A recorder whose items stand in this resource and scope.

@@ -5,8 +5,11 @@
 
 mod document;
 mod environment;
+mod spans;
 
 use super::recorder::RecorderLimits;
+use super::sampling::Sampler;
+use super::span::SpanLimits;
 use crate::config::Faults;
 use crate::runtime::Requested;
 use std::fmt;
@@ -54,6 +57,10 @@ pub struct Settings {
     pub configuration: Option<String>,
     pub runtime: Requested,
     pub temporality: TemporalityPreference,
+    /// Which spans of a [`Tracer`](super::Tracer) are recorded.
+    pub sampler: Sampler,
+    /// What a span of a [`Tracer`](super::Tracer) may hold.
+    pub span_limits: SpanLimits,
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
@@ -190,6 +197,8 @@ impl Default for Settings {
             configuration: None,
             runtime: Requested::default(),
             temporality: TemporalityPreference::default(),
+            sampler: Sampler::default(),
+            span_limits: SpanLimits::default(),
         }
     }
 }

@@ -30,13 +30,36 @@ pub enum Value<'a> {
 
 /// The key of an attribute, encoded ahead: recording it is one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(Box<[u8]>);
+pub struct Key {
+    text: Box<str>,
+    /// Its field, where that is no longer; `len` of the bytes.
+    short: [u8; SHORT],
+    /// Bytes of its field.
+    len: usize,
+}
+
+/// A field that is no longer is copied with a known length. Nearly all of the names in
+/// OpenTelemetry's semantic conventions have 30 bytes at most.
+const SHORT: usize = 32;
 
 impl Key {
     pub fn new(key: &str) -> Self {
-        let mut out = Writer::new(Vec::with_capacity(key.len() + 3));
-        out.bytes(KEY_VALUE_KEY, key.as_bytes());
-        Self(out.into_buffer().into())
+        let mut short = [0; SHORT];
+        let len = key.field_len();
+        if len <= SHORT {
+            let mut out = Writer::new(Vec::with_capacity(len));
+            out.bytes(KEY_VALUE_KEY, key.as_bytes());
+            short[..len].copy_from_slice(out.as_slice());
+        }
+        Self {
+            text: key.into(),
+            short,
+            len,
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -50,12 +73,16 @@ pub trait AttributeKey {
 impl AttributeKey for Key {
     #[inline]
     fn field_len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
     #[inline]
     fn write(&self, out: &mut Writer) {
-        out.raw(&self.0);
+        if self.len <= SHORT {
+            out.padded(&self.short, self.len);
+        } else {
+            (*self.text).write(out);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
-    UNKNOWN_SERVICE,
+    UNKNOWN_SERVICE, spans,
 };
 use std::time::Duration;
 
@@ -83,6 +83,7 @@ impl Settings {
         batches(&set, "OTEL_BSP_", &mut settings.traces)?;
         batches(&set, "OTEL_BLRP_", &mut settings.logs)?;
         resource(&set, &mut settings)?;
+        spans::read(&set, &mut settings)?;
         if let Some(value) = set(TEMPORALITY) {
             settings.temporality = match value.trim().to_ascii_lowercase().as_str() {
                 "cumulative" => TemporalityPreference::Cumulative,
@@ -216,7 +217,11 @@ fn millis(name: String, value: String) -> Result<Duration, SettingsError> {
     millis.map_err(|_| wrong(name, value, "milliseconds"))
 }
 
-fn wrong(name: impl Into<String>, value: String, allowed: &'static str) -> SettingsError {
+pub(super) fn wrong(
+    name: impl Into<String>,
+    value: String,
+    allowed: &'static str,
+) -> SettingsError {
     SettingsError::Variable {
         name: name.into(),
         value,

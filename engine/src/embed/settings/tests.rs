@@ -216,3 +216,54 @@ fn processors_bound_what_waits_and_for_how_long_it_is_tried() {
     assert_eq!(of("metrics")["retry_on_failure"]["max_interval"], "30000ms");
     settings.config().expect("valid");
 }
+
+#[test]
+fn spans_are_sampled_and_limited_as_the_environment_says() {
+    use crate::embed::{RootSampler, Sampler, SpanLimits};
+    let sampler = |name: &str, argument: &str| {
+        from(&[
+            ("OTEL_TRACES_SAMPLER", name),
+            ("OTEL_TRACES_SAMPLER_ARG", argument),
+        ])
+        .map(|settings| settings.sampler)
+    };
+    let is = |root, parent_based| Sampler { root, parent_based };
+    for (name, expected) in [
+        ("always_on", is(RootSampler::AlwaysOn, false)),
+        ("always_off", is(RootSampler::AlwaysOff, false)),
+        ("parentbased_always_off", is(RootSampler::AlwaysOff, true)),
+        ("traceidratio", is(RootSampler::TraceIdRatio(0.25), false)),
+        (
+            " parentbased_traceidratio ",
+            is(RootSampler::TraceIdRatio(0.25), true),
+        ),
+        ("", Sampler::default()),
+    ] {
+        assert_eq!(sampler(name, "0.25").expect("valid"), expected, "{name}");
+    }
+    let whole = is(RootSampler::TraceIdRatio(1.0), false);
+    for argument in ["", "half", "1.5", "NaN", "-1"] {
+        let found = sampler("traceidratio", argument).expect("valid");
+        assert_eq!(found, whole, "{argument}");
+    }
+    assert!(sampler("jaeger_remote", "").is_err());
+
+    let settings = from(&[
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "10"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "99"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "50"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "0"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "3"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "4"),
+    ]);
+    let expected = SpanLimits {
+        attributes: 10,
+        attribute_value_len: Some(50),
+        events: 0,
+        links: 3,
+        event_attributes: 4,
+        link_attributes: 10,
+    };
+    assert_eq!(settings.expect("valid").span_limits, expected);
+    assert!(from(&[("OTEL_SPAN_LINK_COUNT_LIMIT", "-1")]).is_err());
+}
