@@ -31,6 +31,7 @@ pub fn write(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// `value` in the shortest form, and how many of the bytes it takes.
+#[inline]
 pub const fn encode(mut value: u64) -> ([u8; LEN_MAX], usize) {
     let mut bytes = [0; LEN_MAX];
     let mut len = 0;

@@ -9,6 +9,7 @@ use tailrace_codec::Signal;
 use tailrace_codec::otlp::encode::{Scope, SpanEnd, SpanKind, SpanStart, attribute};
 use tailrace_codec::otlp::fields::SPAN_ATTRIBUTES;
 use tailrace_codec::writer::Writer;
+use tailrace_engine::embed::propagation::{extract_headers, inject_headers};
 use tailrace_engine::embed::{Embedded, FlushError, Protocol, Recorder, RecorderLimits, Settings};
 use tailrace_tests::backend::{Answer, Backend};
 use tailrace_tests::item::Export;
@@ -175,4 +176,51 @@ fn a_refusal_is_the_flushs_failure() {
     assert!(record(&recorder, 3));
     assert!(engine.flush(PATIENCE).is_ok());
     assert_eq!(arrived(&backend), [3]);
+}
+
+/// A tracer's spans, of two threads: their parent comes and goes as headers.
+#[test]
+fn spans_of_a_tracer_arrive_under_their_parent() {
+    let backend = Backend::start();
+    let engine = Embedded::start(&settings(&backend, Protocol::Grpc)).expect("it starts");
+    let tracer = engine.tracer(&SCOPE);
+    let root = tracer.start("root");
+    let mut headers = http::HeaderMap::new();
+    inject_headers(root.context(), &mut headers);
+    let engine = &engine;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let tracer = engine.tracer(&SCOPE);
+            let parent = extract_headers(&headers).expect("as it was sent");
+            tracer.start_child("callee", &parent).end();
+        });
+    });
+    let context = root.context().clone();
+    root.end();
+    engine.flush(PATIENCE).expect("a backend that takes all");
+    let mut spans: Vec<Span> = Vec::new();
+    for call in backend.calls().iter() {
+        let Export::Traces(request) = &call.export else {
+            panic!("nothing but traces was recorded");
+        };
+        let entries = request
+            .resource_spans
+            .iter()
+            .flat_map(|entry| &entry.scope_spans);
+        spans.extend(entries.flat_map(|entry| entry.spans.iter().cloned()));
+    }
+    spans.sort_by(|a, b| a.name.cmp(&b.name));
+    let [callee, root] = &spans[..] else {
+        panic!("two spans: {spans:?}");
+    };
+    assert_eq!(root.span_id, context.span_id().0);
+    assert_eq!(callee.parent_span_id, root.span_id);
+    assert_eq!(callee.trace_id, context.trace_id().0);
+    assert_eq!((root.flags, callee.flags), (0x103, 0x303));
+    let now = std::time::SystemTime::now();
+    let now = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970");
+    let off = root.end_time_unix_nano.abs_diff(now.as_nanos() as u64);
+    assert!(off < 60_000_000_000, "{off} ns from now");
 }

@@ -305,4 +305,4 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

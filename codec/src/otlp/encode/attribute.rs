@@ -68,6 +68,13 @@ pub trait AttributeKey {
     /// Bytes of the key's field.
     fn field_len(&self) -> usize;
     fn write(&self, out: &mut Writer);
+
+    /// Writes `head`, and the key's field behind it.
+    #[inline]
+    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
+        out.raw(&head);
+        self.write(out);
+    }
 }
 
 impl AttributeKey for Key {
@@ -81,6 +88,19 @@ impl AttributeKey for Key {
         if self.len <= SHORT {
             out.padded(&self.short, self.len);
         } else {
+            (*self.text).write(out);
+        }
+    }
+
+    #[inline]
+    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
+        if self.len <= SHORT {
+            let mut both = [0; 2 + SHORT];
+            both[..2].copy_from_slice(&head);
+            both[2..].copy_from_slice(&self.short);
+            out.padded(&both, 2 + self.len);
+        } else {
+            out.raw(&head);
             (*self.text).write(out);
         }
     }
@@ -108,6 +128,11 @@ impl<K: AttributeKey + ?Sized> AttributeKey for &K {
     fn write(&self, out: &mut Writer) {
         (**self).write(out);
     }
+
+    #[inline]
+    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
+        (**self).write_after(head, out);
+    }
 }
 
 /// Writes one attribute as field `number` of what it describes.
@@ -116,6 +141,44 @@ impl<K: AttributeKey + ?Sized> AttributeKey for &K {
 /// key and of the value.
 #[inline]
 pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {
+    // Nearly all there are: number, lengths and kind take a byte each.
+    let room = match key.field_len() {
+        key_len if number < 16 && key_len < SHORT_PAIR => SHORT_PAIR - key_len,
+        _ => return attribute_any(out, number, key, value),
+    };
+    let tag = (number << 3 | 2) as u8;
+    let mut pair = |value_len: usize| {
+        let len = (SHORT_PAIR - room + 2 + value_len) as u8;
+        key.write_after([tag, len], out);
+    };
+    const VALUE: u8 = (KEY_VALUE_VALUE << 3 | 2) as u8;
+    match value {
+        Value::String(text) if text.len() + 4 <= room => {
+            let len = text.len() as u8;
+            pair(text.len() + 2);
+            out.padded(&[VALUE, len + 2, (STRING << 3 | 2) as u8, len], 4);
+            out.short(text.as_bytes());
+        }
+        Value::Bool(bool) if room >= 4 => {
+            pair(2);
+            out.padded(&[VALUE, 2, (BOOL << 3) as u8, u8::from(bool)], 4);
+        }
+        Value::Int(int) if room >= 13 => {
+            let (digits, len) = varint::encode(int as u64);
+            pair(len + 1);
+            let mut field = [0; 13];
+            field[..3].copy_from_slice(&[VALUE, len as u8 + 1, (INT << 3) as u8]);
+            field[3..].copy_from_slice(&digits);
+            out.padded(&field, 3 + len);
+        }
+        value => attribute_any(out, number, key, value),
+    }
+}
+
+/// The longest pair whose length takes a byte.
+const SHORT_PAIR: usize = 0x7f;
+
+fn attribute_any(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {
     let value_len = value.len();
     out.header(number, key.field_len() + field_len(value_len));
     key.write(out);

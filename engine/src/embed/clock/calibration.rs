@@ -129,7 +129,7 @@ mod tests {
             let then = sample(hertz, 1 + ahead, 0);
             let error = line.unix_at(then.ticks).abs_diff(then.unix);
             // A rate of 2^-32 ns a tick more or less.
-            prop_assert!(error <= 1 + (hertz * ahead >> 32), "{error} ns after {ahead} s");
+            prop_assert!(error <= 1 + ((hertz * ahead) >> 32), "{error} ns after {ahead} s");
             prop_assert!(line.ticks_of(SECOND).abs_diff(hertz) <= 1 + hertz / 1_000_000);
             prop_assert_eq!(Conversion::from_words(line.words()), line);
         }

@@ -8,7 +8,7 @@ const SMALL: RecorderLimits = RecorderLimits {
 };
 
 /// Of an engine whose recorders have so much memory.
-fn shared(bytes: usize) -> Shared {
+pub(in crate::embed) fn shared(bytes: usize) -> Shared {
     Shared {
         life: Arc::new(Life::begin().expect("forks are watched")),
         budget: Arc::new(Budget::new(bytes)),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::embed::clock::Clock;
 use crate::embed::propagation::{TraceState, extract};
+use crate::embed::recorder::tests::shared;
 use crate::embed::recorder::{Recorder, RecorderLimits, Source};
 use crate::embed::sampling::{RootSampler, Sampler};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Kind;
@@ -15,7 +16,7 @@ use tailrace_codec::otlp::encode::{Key, SpanKind};
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
 
 fn tracer(sampler: Sampler, limits: SpanLimits) -> (Tracer, Source) {
-    let (recorder, source) = Recorder::new(RecorderLimits::default());
+    let (recorder, source) = Recorder::new(RecorderLimits::default(), shared(1 << 20));
     let clock = Arc::new(Clock::new());
     clock.settle();
     (Tracer::new(recorder, clock, sampler, limits), source)
