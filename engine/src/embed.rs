@@ -99,6 +99,8 @@ mod clock;
 mod doorway;
 mod export;
 mod intake;
+#[cfg(feature = "tracing-layer")]
+pub mod layer;
 mod life;
 pub mod propagation;
 mod recorder;

@@ -1,6 +1,7 @@
 //! The engine inside a process, against a backend that is not our code.
 
 mod export;
+mod layer;
 mod promises;
 
 use opentelemetry_proto::tonic::trace::v1::Span;

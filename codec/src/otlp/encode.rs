@@ -22,7 +22,9 @@ pub use attribute::{AttributeKey, Key, Value, array, attribute, attribute_with, 
 pub use envelope::{Envelope, Resource, Scope};
 pub use log::LogRecord;
 pub use point::{Metric, MetricKind, Number, Temporality};
-pub use span::{EndTime, Event, Link, SpanEnd, SpanHead, SpanKind, SpanStart, StatusCode};
+pub use span::{
+    EndTime, Event, Link, SpanEnd, SpanHead, SpanKind, SpanStart, StatusCode, span_kind, span_name,
+};
 
 use super::fields::SCOPE_ENTRY_ITEMS;
 use crate::writer::Writer;

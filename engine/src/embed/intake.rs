@@ -89,6 +89,8 @@ pub(super) async fn run(
     bell: Consumer<()>,
     clock: Arc<Clock>,
 ) {
+    #[cfg(feature = "tracing-layer")]
+    super::layer::leave_out_this_thread();
     let doorway = doorway.attend();
     let mailbox = Mailbox::new();
     let Some(terms) = shard.opened(Arrival::at(LISTENER), mailbox.clone()) else {

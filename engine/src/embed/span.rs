@@ -4,7 +4,7 @@
 //! the tracer's pool, that begins with its head; attributes, events and links are appended, the end
 //! time is filled in, and then it is copied into the tracer's chunk. Nothing is kept beside the
 //! encoding but counters, so what was written cannot be changed: a key that is given twice stands
-//! there twice.
+//! there twice, and so does a name, of which readers take the last as protobuf has it.
 
 mod ids;
 mod limits;
@@ -18,7 +18,7 @@ use super::propagation::SpanContext;
 use limits::over;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tailrace_codec::otlp::encode::{
-    AttributeKey, EndTime, Event, Link, SpanEnd, StatusCode, Value,
+    AttributeKey, EndTime, Event, Link, SpanEnd, SpanKind, StatusCode, Value, span_kind, span_name,
 };
 use tailrace_codec::otlp::fields::{EVENT_ATTRIBUTES, LINK_ATTRIBUTES, SPAN_ATTRIBUTES};
 use tailrace_codec::writer::Writer;
@@ -115,6 +115,38 @@ impl Span<'_> {
         self
     }
 
+    /// Something that happened now, with `count` attributes, of which `attributes` says each to what
+    /// it is given.
+    #[cfg(feature = "tracing-layer")]
+    pub(super) fn event_with(
+        &mut self,
+        name: &str,
+        count: usize,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) {
+        let at = self.tracer.clock().since(self.draft.started);
+        let (draft, limits) = (&mut self.draft, self.tracer.limits());
+        if draft.events >= limits.events {
+            draft.dropped_events += 1;
+            return;
+        }
+        draft.events += 1;
+        let event = Event {
+            at,
+            name,
+            dropped_attributes: over(count, limits.event_attributes),
+        };
+        event.write_with(&mut draft.out, count, |out| {
+            let mut room = limits.event_attributes;
+            attributes(&mut |key, value| {
+                if room > 0 {
+                    room -= 1;
+                    limits.write(out, EVENT_ATTRIBUTES, key, value);
+                }
+            });
+        });
+    }
+
     fn write_event<K: AttributeKey>(&mut self, at: u64, name: &str, attributes: &[(K, Value<'_>)]) {
         let (draft, limits) = (&mut self.draft, self.tracer.limits());
         if draft.events >= limits.events {
@@ -172,6 +204,27 @@ impl Span<'_> {
             draft.status_message = is_said.then(|| message.into());
         }
         self
+    }
+
+    /// Gives it another name.
+    pub fn rename(&mut self, name: &str) -> &mut Self {
+        if self.draft.is_recording {
+            span_name(&mut self.draft.out, name);
+        }
+        self
+    }
+
+    /// Makes it of another kind.
+    pub fn kind(&mut self, kind: SpanKind) -> &mut Self {
+        if self.draft.is_recording {
+            span_kind(&mut self.draft.out, kind);
+        }
+        self
+    }
+
+    /// What was said of how it went.
+    pub const fn status_code(&self) -> StatusCode {
+        self.draft.status
     }
 
     /// Ends it now, as dropping it does.

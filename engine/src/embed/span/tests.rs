@@ -204,6 +204,7 @@ fn times_may_be_given() {
     let at = |seconds| start + Duration::from_secs(seconds);
     let mut span = tracer.start_with("given", &options);
     span.event_at::<&str>(at(1), "then", &[]);
+    span.rename("changed").kind(SpanKind::Consumer);
     span.end_at(at(2));
     tracer
         .start_with("ends before it starts", &options)
@@ -212,6 +213,7 @@ fn times_may_be_given() {
     let spans = recorded(&mut source);
     let of = |at: usize| (spans[at].start_time_unix_nano, spans[at].end_time_unix_nano);
     let start = nanos(start);
+    assert_eq!((&spans[0].name[..], spans[0].kind), ("changed", 5));
     assert_eq!(of(0), (start, start + 2_000_000_000));
     assert_eq!(spans[0].events[0].time_unix_nano, start + 1_000_000_000);
     assert_eq!(of(1), (start, start));

@@ -148,7 +148,7 @@ impl Tracer {
     }
 
     #[inline]
-    pub(super) fn clock(&self) -> &Clock {
+    pub(in crate::embed) fn clock(&self) -> &Clock {
         &self.clock
     }
 
