@@ -3,6 +3,7 @@
 mod export;
 mod layer;
 mod promises;
+mod services;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::time::Duration;

@@ -1,0 +1,99 @@
+//! The examples are run, and what they are said to record has arrived when they end.
+
+use crate::settings;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use tailrace_engine::embed::{Protocol, Settings};
+use tailrace_tests::backend::Backend;
+use tailrace_tests::item::Export;
+
+#[allow(dead_code, clippy::duplicate_mod)]
+#[path = "../../examples/service/direct.rs"]
+mod direct;
+#[allow(dead_code, clippy::duplicate_mod)]
+#[path = "../../examples/service/traced.rs"]
+mod traced;
+
+const TRACE: [u8; 16] = *b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36";
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// The answer's first line.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\ntraceparent: {PARENT}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+type Serve = fn(&TcpListener, usize, &Settings) -> Result<(), Box<dyn Error>>;
+
+/// Spans, by their names and ends, and texts of log records.
+fn served(serve: Serve) -> (Vec<Span>, usize) {
+    let backend = Backend::start();
+    let settings = settings(&backend, Protocol::HttpProtobuf);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&listener, 2, &settings).expect("delivered"));
+        assert_eq!(get(address, "/cart"), "HTTP/1.1 200");
+        assert_eq!(get(address, "/broken"), "HTTP/1.1 500");
+    });
+    let (mut spans, mut logs) = (Vec::new(), 0);
+    for call in backend.calls().iter() {
+        match &call.export {
+            Export::Traces(request) => {
+                let entries = request.resource_spans.iter();
+                let entries = entries.flat_map(|entry| &entry.scope_spans);
+                spans.extend(entries.flat_map(|entry| entry.spans.iter().cloned()));
+            }
+            Export::Logs(request) => {
+                let entries = request.resource_logs.iter();
+                let entries = entries.flat_map(|entry| &entry.scope_logs);
+                logs += entries.map(|entry| entry.log_records.len()).sum::<usize>();
+            }
+            other => panic!("neither spans nor logs: {other:?}"),
+        }
+    }
+    spans.sort_by(|a, b| (&a.name, a.start_time_unix_nano).cmp(&(&b.name, b.start_time_unix_nano)));
+    (spans, logs)
+}
+
+fn check(spans: &[Span]) {
+    let [cart, broken, in_cart, in_broken] = spans else {
+        panic!("four spans: {spans:?}");
+    };
+    for (request, lookup) in [(cart, in_cart), (broken, in_broken)] {
+        assert_eq!((&request.name[..], request.kind), ("GET", 2));
+        assert_eq!((&request.trace_id[..], request.flags), (&TRACE[..], 0x301));
+        assert_eq!((&lookup.name[..], lookup.kind), ("look up", 1));
+        assert_eq!(
+            (&lookup.trace_id, &lookup.parent_span_id),
+            (&request.trace_id, &request.span_id)
+        );
+        let status = request
+            .attributes
+            .iter()
+            .filter(|own| own.key == "http.response.status_code");
+        assert_eq!(status.count(), 1);
+    }
+    let code = |span: &Span| span.status.as_ref().map(|status| status.code);
+    assert_eq!((code(in_cart), code(in_broken)), (None, Some(2)));
+}
+
+#[test]
+fn one_that_makes_its_spans_itself() {
+    let (spans, logs) = served(direct::serve);
+    check(&spans);
+    assert_eq!((spans[3].events.len(), logs), (1, 0));
+}
+
+#[test]
+fn one_that_only_uses_tracing() {
+    let (spans, logs) = served(traced::serve);
+    check(&spans);
+    assert_eq!(logs, 2);
+}
