@@ -12,6 +12,7 @@ mod runs;
 pub mod sampling;
 mod scan;
 mod scan_deep;
+mod splice;
 mod split;
 mod view;
 mod walk;

@@ -29,6 +29,11 @@ fn scan() {
 }
 
 #[test]
+fn sample() {
+    replay("sample", targets::sample);
+}
+
+#[test]
 fn grpc_frame() {
     replay("grpc_frame", targets::grpc_frame);
 }

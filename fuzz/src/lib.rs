@@ -9,6 +9,9 @@ use tailrace_codec::compress::{Compressor, Decompressor, Encoding, Level};
 use tailrace_codec::grpc::{self, Frame};
 use tailrace_codec::otlp::edit::{Action, Edit, Edits, Target, Value};
 use tailrace_codec::otlp::response::{PartialSuccess, Status};
+use tailrace_codec::otlp::sampling::{
+    Mode, Precision, Randomness, Rule, Threshold, TraceState, Unsampled, sample as sample_by,
+};
 use tailrace_codec::otlp::{self, SplitLimit, json};
 use tailrace_codec::{Rope, Signal};
 
@@ -74,6 +77,70 @@ pub fn scan(bytes: &[u8]) {
     {
         let items = otlp::scan(signal, &edited).map(|scan| scan.items);
         assert_eq!(items, shallow.map(|scan| scan.items));
+    }
+}
+
+/// Sampling an export request, once and again; the input also as a tracestate.
+pub fn sample(bytes: &[u8]) {
+    let Some(input) = Input::new(bytes) else {
+        return;
+    };
+    let mut state = TraceState::parse(input.rest);
+    let first = input
+        .rest
+        .first()
+        .copied()
+        .map(u64::from)
+        .unwrap_or_default();
+    state.threshold = Some(Threshold::from_probability(
+        1.0 / (first as f64 + 1.0),
+        Precision::FULL,
+    ));
+    let mut written = Vec::new();
+    state.write(&mut written);
+    let read = TraceState::parse(&written);
+    assert_eq!(
+        (read.threshold, read.randomness),
+        (state.threshold, state.randomness)
+    );
+    assert!(
+        state
+            .threshold
+            .is_some_and(|t| t.keeps(Randomness::from_hash(u64::MAX)))
+    );
+
+    let (signal, request) = (input.signal(), &input.rope);
+    let ratio = f64::from(input.choice >> 4) / 15.0;
+    let precision = Precision::default();
+    let (mode, unsampled) = match input.choice & 4 {
+        0 => (
+            Mode::Proportional { ratio, precision },
+            Unsampled::DropMarked,
+        ),
+        _ => {
+            let threshold = Threshold::from_probability(ratio, precision);
+            (Mode::Equalizing(threshold), Unsampled::Drop)
+        }
+    };
+    let rule = Rule {
+        mode,
+        unsampled,
+        fail_closed: input.choice & 8 == 0,
+        seed: first,
+    };
+    let Ok(Some(once)) = sample_by(signal, request, &rule) else {
+        return;
+    };
+    // Sampling looks at the items, and at nothing beside them: other faults are for others to find.
+    let kept = otlp::scan(signal, &once.body).map(|scan| scan.items);
+    assert_eq!(kept, Ok(once.kept));
+    let items = otlp::scan(signal, request).map(|scan| scan.items);
+    assert_eq!(items, Ok(once.kept + once.dropped.total()));
+    // What was kept is consistent, and an equalizing stage has nothing left to do.
+    let again = sample_by(signal, &once.body, &rule).expect("what was written is read");
+    if let (Some(again), true) = (&again, rule.fail_closed) {
+        assert_eq!(again.dropped.inconsistent, 0);
+        assert!(matches!(mode, Mode::Proportional { .. }));
     }
 }
 

@@ -13,7 +13,6 @@ mod plan;
 mod rules;
 
 use super::Signal;
-use super::runs::{Assembly, Source};
 use crate::Rope;
 use crate::field::Malformed;
 use plan::Plan;
@@ -118,19 +117,10 @@ impl Edits {
     /// Cost: one pass over the tags down to the attributes (items are entered only where their
     /// own attributes are edited), then one over the changes.
     pub fn apply(&self, request: &Rope) -> Result<Rope, Malformed> {
-        let plan = Plan::new(self, request)?;
-        if plan.patches.is_empty() {
+        let splices = Plan::splices(self, request)?;
+        if splices.is_empty() {
             return Ok(request.clone());
         }
-        let source = Source::new(request);
-        let mut assembly = Assembly::default();
-        let mut done = 0;
-        for patch in &plan.patches {
-            assembly.keep(&source, done..patch.replaced.start);
-            assembly.write(&source, &plan.new_bytes[patch.new.clone()]);
-            done = patch.replaced.end;
-        }
-        assembly.keep(&source, done..request.len());
-        Ok(assembly.finish(&source))
+        Ok(splices.apply(request))
     }
 }

@@ -164,7 +164,9 @@ pub const RESOURCE_ATTRIBUTES: u32 = 1;
 pub const SCOPE_ATTRIBUTES: u32 = 3;
 pub const SPAN_ATTRIBUTES: u32 = 9;
 pub const SPAN_TRACE_ID: u32 = 1;
+pub const SPAN_TRACE_STATE: u32 = 3;
 pub const SPAN_STATUS: u32 = 15;
+pub const SPAN_FLAGS: u32 = 16;
 pub const STATUS_CODE: u32 = 3;
 pub const LOG_ATTRIBUTES: u32 = 6;
 pub const LOG_SEVERITY_NUMBER: u32 = 2;
@@ -180,6 +182,9 @@ pub const fn point_attributes(data: u32) -> u32 {
         _ => 7,
     }
 }
+
+/// In an AnyValue, a text; the other fields are values of other kinds, of which the last counts.
+pub const ANY_VALUE_STRING: u32 = 1;
 
 pub const KEY_VALUE_KEY: u32 = 1;
 pub const KEY_VALUE_VALUE: u32 = 2;

@@ -7,6 +7,7 @@ mod generate;
 mod json;
 mod merge;
 mod partition;
+mod sampling;
 mod scan;
 mod slices;
 mod split;

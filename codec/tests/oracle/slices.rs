@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 use std::ops::Range;
 use tailrace_codec::otlp::edit::{Action, Edit, Edits, Target, Value};
+use tailrace_codec::otlp::sampling::{Mode, Rule, Threshold, Unsampled, sample};
 use tailrace_codec::otlp::{SplitLimit, cut, partition, split};
 use tailrace_codec::{Rope, Signal};
 
@@ -194,4 +195,23 @@ fn tiny_items_between_unknown_fields_cost_no_slice_each() {
         .apply(&request)
         .unwrap();
     assert_eq!(edited.slices().len(), 1);
+}
+
+/// Each record gets two attributes and a longer length, and stays where it is.
+#[test]
+fn a_sampled_record_is_not_copied() {
+    const ATTRIBUTES: usize = 70;
+    let request = request(&[9; 5]);
+    let rule = Rule {
+        mode: Mode::Equalizing(Threshold::ALWAYS),
+        unsampled: Unsampled::Keep,
+        fail_closed: true,
+        seed: 0,
+    };
+    let sampled = sample(Signal::Logs, &request, &rule).unwrap().unwrap();
+    assert_eq!((sampled.kept, sampled.dropped.total()), (5, 0));
+    let (referred, new) = referred_and_new(&request, &sampled.body);
+    assert_eq!(referred.len(), 5);
+    assert!(referred.iter().all(|len| *len >= BODY_LEN));
+    assert!(new <= 5 * ATTRIBUTES + 16, "{new} new bytes");
 }

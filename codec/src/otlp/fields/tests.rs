@@ -65,6 +65,8 @@ fn the_way_in_is_in_the_tables() {
             Signal::Traces => {
                 assert_eq!(name(item, SPAN_ATTRIBUTES), "attributes");
                 assert_eq!(name(item, SPAN_TRACE_ID), "traceId");
+                assert_eq!(name(item, SPAN_TRACE_STATE), "traceState");
+                assert_eq!(name(item, SPAN_FLAGS), "flags");
                 assert_eq!(name(inner(item, SPAN_STATUS), STATUS_CODE), "code");
             }
             Signal::Logs => {
@@ -85,6 +87,7 @@ fn the_way_in_is_in_the_tables() {
             }
         }
     }
+    assert_eq!(name(&ANY_VALUE, ANY_VALUE_STRING), "stringValue");
     assert_eq!(name(&KEY_VALUE, KEY_VALUE_KEY), "key");
     assert_eq!(name(&KEY_VALUE, KEY_VALUE_VALUE), "value");
     assert_eq!(name(&KEY_VALUE, KEY_VALUE_KEY_INDEX), "keyStrindex");

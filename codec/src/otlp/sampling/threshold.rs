@@ -118,6 +118,18 @@ impl Randomness {
         Self(hash >> 8)
     }
 
+    /// The randomness of an item that a threshold has kept, of which nothing else is known: itself,
+    /// scaled to where it can be. For [`Threshold::NEVER`], which kept none, it stays as it is.
+    #[must_use]
+    pub fn kept_by(self, threshold: Threshold) -> Self {
+        let range = u128::from(FULL - threshold.0);
+        let scaled = u128::from(self.0) * range / u128::from(FULL);
+        if range == 0 {
+            return self;
+        }
+        Self(threshold.0 + scaled as u64)
+    }
+
     /// Reads the value of `rv`: exactly 14 hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != usize::from(DIGITS_MAX) {
