@@ -20,6 +20,7 @@ mod hashing;
 mod quotas;
 mod reading;
 mod requests;
+mod senders;
 mod sending;
 mod settings;
 
@@ -42,13 +43,15 @@ use crate::memory::{Credit, PayloadId, Pool, Scratch, Store};
 use crate::telemetry::{Counters, DropReason, LaneCounters, ReceiverCounters};
 use crate::time::Instant;
 use crate::units::{
-    AttemptId, ConnectionId, EndpointId, ItemCount, LaneId, ListenerId, RequestId, ShardId,
+    AttemptId, ConnectionId, EndpointId, ItemCount, LaneId, ListenerId, RequestId, SenderId,
+    ShardId,
 };
 use blocked::Blocked;
 use bytes::Bytes;
 use quotas::Rejected;
 use reading::Message;
 use requests::Requests;
+use senders::Senders;
 use sending::InFlight;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -124,7 +127,7 @@ pub struct Pipeline {
     notices: Vec<Notices>,
     /// What the destination said of the batch that ends just now.
     said: Option<Box<str>>,
-    incoming: Slab<Incoming>,
+    senders: Senders,
     outgoing: ConnectionTable,
     requests: Requests,
     attempts: Slab<InFlight>,
@@ -152,17 +155,11 @@ pub struct Pipeline {
     given_up: bool,
 }
 
-/// An open connection of a sender.
-#[derive(Debug)]
-struct Incoming {
-    /// Credit behind its windows.
-    reserved: u64,
-}
-
 /// A request between its headers and its answer.
 #[derive(Debug)]
 struct Request {
     connection: ConnectionId,
+    sender: SenderId,
     listener: ListenerId,
     ingress: Ingress,
     deadline: Instant,
@@ -201,7 +198,7 @@ impl Pipeline {
                 .map(|_| Default::default())
                 .collect(),
             outlets,
-            incoming: Slab::new(),
+            senders: Senders::default(),
             outgoing: ConnectionTable::new(),
             requests: Requests::default(),
             attempts: Slab::new(),
@@ -336,7 +333,7 @@ impl Pipeline {
         }
         counters.shard.buffered_bytes = self.credit.taken();
         counters.shard.buffered_bytes_max = self.credit.capacity();
-        counters.shard.connections_in = self.incoming.len() as u64;
+        counters.shard.connections_in = self.senders.len() as u64;
         counters.shard.connections_out = self.outgoing.len() as u64;
         counters.shard.batches_given = self.batches_given;
         counters
@@ -345,8 +342,7 @@ impl Pipeline {
     /// The credit that connections, open requests and stored payloads account for: what
     /// [`counters`](Self::counters) has as `buffered_bytes`, added up by its holders.
     pub fn owed(&self) -> u64 {
-        let windows = self.incoming.iter().map(|(_, incoming)| incoming.reserved);
-        windows.sum::<u64>() + self.requests.reserved() + self.store.charged()
+        self.senders.windows() + self.requests.reserved() + self.store.charged()
     }
 
     #[cfg(test)]

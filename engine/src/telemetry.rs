@@ -91,6 +91,8 @@ pub struct ReceiverCounters {
     /// Of the refused, those that the memory limit left no room for. Their items are not known:
     /// they are refused before they are read.
     pub requests_without_memory: u64,
+    /// Of those that were refused, for holding more than a share of memory that had become scarce.
+    pub requests_over_share: u64,
     pub requests_failed: u64,
 }
 
@@ -127,6 +129,7 @@ impl ReceiverCounters {
         self.requests_succeeded += other.requests_succeeded;
         self.requests_refused += other.requests_refused;
         self.requests_without_memory += other.requests_without_memory;
+        self.requests_over_share += other.requests_over_share;
         self.requests_failed += other.requests_failed;
     }
 }

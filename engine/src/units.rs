@@ -48,6 +48,14 @@ id!(
     TenantId
 );
 
+/// The connection that something came on: no other once its number is used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SenderId {
+    pub connection: ConnectionId,
+    /// The connections opened before it in its shard.
+    pub epoch: u32,
+}
+
 /// How important data is, the most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Priority {

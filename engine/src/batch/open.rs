@@ -211,6 +211,7 @@ mod tests {
         let payload = Store::default().insert(Payload {
             body: Rope::new(),
             charged: 0,
+            sender: None,
             waiter: None,
         });
         let size = Size {

@@ -35,6 +35,10 @@ pub enum Refusal {
     Memory {
         retry_after: Duration,
     },
+    /// Memory is scarce, and the sender holds more than its share of it.
+    MemoryShare {
+        retry_after: Duration,
+    },
     /// A quota is spent; `None`: that of all senders together.
     Quota {
         tenant: Option<Arc<str>>,
@@ -80,6 +84,7 @@ impl Refusal {
             Self::Full { .. }
             | Self::Quota { .. }
             | Self::Memory { .. }
+            | Self::MemoryShare { .. }
             | Self::ShuttingDown { .. }
             | Self::Undelivered { .. } => Code::Unavailable,
             Self::TimedOut => Code::DeadlineExceeded,
@@ -94,9 +99,10 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::Full { .. } | Self::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Memory { .. } | Self::ShuttingDown { .. } | Self::Undelivered { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Memory { .. }
+            | Self::MemoryShare { .. }
+            | Self::ShuttingDown { .. }
+            | Self::Undelivered { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -119,6 +125,7 @@ impl Refusal {
             Self::Full { retry_after }
             | Self::Quota { retry_after, .. }
             | Self::Memory { retry_after }
+            | Self::MemoryShare { retry_after }
             | Self::ShuttingDown { retry_after } => Some(*retry_after),
             Self::Undelivered { retry_after } => *retry_after,
             Self::TooLarge { .. }
@@ -138,6 +145,7 @@ impl Refusal {
             Self::Full { .. }
             | Self::Quota { .. }
             | Self::Memory { .. }
+            | Self::MemoryShare { .. }
             | Self::ShuttingDown { .. }
             | Self::TimedOut
             | Self::Undelivered { .. } => true,
@@ -184,6 +192,9 @@ impl fmt::Display for Refusal {
             } => write!(f, "{} of tenant {tenant:?} is spent", quota.name()),
             Self::Quota { quota, .. } => write!(f, "{} of the receivers is spent", quota.name()),
             Self::Memory { .. } => write!(f, "data refused due to high memory usage"),
+            Self::MemoryShare { .. } => {
+                write!(f, "memory is scarce and this connection has its share")
+            }
             Self::ShuttingDown { .. } => write!(f, "shutting down"),
             Self::TimedOut => write!(f, "not delivered before the deadline"),
             Self::Undelivered { .. } => write!(f, "the destination cannot take it now"),

@@ -1,6 +1,6 @@
 //! The admitted payloads of a shard, each held once, however many lanes it goes to.
 
-use crate::units::RequestId;
+use crate::units::{RequestId, SenderId};
 use slab::Slab;
 use std::rc::Rc;
 use tailrace_codec::Rope;
@@ -19,6 +19,8 @@ pub struct Payload {
     pub body: Rope,
     /// The credit it holds: its bytes and those of the buffers it pins.
     pub charged: u64,
+    /// Who sent it.
+    pub sender: Option<SenderId>,
     /// The request that waits for delivery, if its receiver's answer does.
     pub waiter: Option<RequestId>,
 }
@@ -139,6 +141,7 @@ mod tests {
         Payload {
             body: Rope::new(),
             charged,
+            sender: None,
             waiter: None,
         }
     }

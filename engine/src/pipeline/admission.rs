@@ -1,7 +1,7 @@
 //! The incoming half: from a connection to a payload in every lane it goes to.
 
 use super::reading::{self, Message};
-use super::{Incoming, Output, Pipeline, Request};
+use super::{Output, Pipeline, Request};
 use crate::batch::{Part, Size};
 use crate::config::Overflow;
 use crate::delivery::What;
@@ -10,7 +10,7 @@ use crate::exchange::{Admission, Body, Credit as Answer, Reply, RequestHead, Ter
 use crate::ingress::{self, Ingress, Refusal};
 use crate::memory::store::{ENTRY_BYTES, Payload};
 use crate::time::Instant;
-use crate::units::{ConnectionId, LaneId, ListenerId, RequestId};
+use crate::units::{ConnectionId, LaneId, ListenerId, RequestId, SenderId};
 use std::time::Duration;
 use tailrace_codec::{Rope, Signal};
 
@@ -28,14 +28,13 @@ const SHUTTING_DOWN: Refusal = Refusal::ShuttingDown {
 impl Pipeline {
     /// A connection was accepted: gives it windows from free credit, or refuses it.
     pub fn handle_opened(&mut self, round_trip: Option<Duration>) -> Option<Terms> {
-        if self.stopping.is_some() || self.incoming.len() >= self.settings.connections_max {
+        if self.stopping.is_some() || self.senders.len() >= self.settings.connections_max {
             return None;
         }
         let windows = windows_for(self.credit.free(), round_trip);
         let reserved = u64::from(windows.connection);
         self.credit.take(reserved).ok()?;
-        let index = self.incoming.insert(Incoming { reserved });
-        let connection = ConnectionId(u32::try_from(index).ok()?);
+        let connection = self.senders.open(reserved)?;
         Some(Terms {
             connection,
             windows,
@@ -43,8 +42,8 @@ impl Pipeline {
     }
 
     pub fn handle_closed_incoming(&mut self, connection: ConnectionId) {
-        if let Some(incoming) = self.incoming.try_remove(connection.index()) {
-            self.credit.give(incoming.reserved);
+        if let Some(window) = self.senders.close(connection) {
+            self.credit.give(window);
         }
     }
 
@@ -75,6 +74,7 @@ impl Pipeline {
         let framing = ingress.framing;
         let request = self.requests.insert(Request {
             connection: head.connection,
+            sender: self.senders.id(head.connection),
             listener: head.listener,
             ingress,
             deadline,
@@ -127,12 +127,19 @@ impl Pipeline {
         {
             return Answer::Refused(self.refuse_and_forget(id, &refusal));
         }
+        let sender = self.requests[id].sender;
+        if let Some(over) = self.over_share(sender, bytes) {
+            let retry_after = self.delay(over, now);
+            let refusal = Refusal::MemoryShare { retry_after };
+            return Answer::Refused(self.refuse_and_forget(id, &refusal));
+        }
         if let Err(short) = self.credit.take(bytes) {
             let retry_after = self.delay(short.bytes, now);
             let refusal = Refusal::Memory { retry_after };
             return Answer::Refused(self.refuse_and_forget(id, &refusal));
         }
         self.requests[id].reserved += bytes;
+        self.senders.hold(sender, bytes);
         Answer::Granted
     }
 
@@ -169,7 +176,16 @@ impl Pipeline {
                 receiver.fail(request.ingress.signal, request.items);
             }
             self.credit.give(request.reserved);
+            self.senders.let_go(request.sender, request.reserved);
         }
+    }
+
+    /// How much more a sender would hold than its share, where memory has become scarce.
+    fn over_share(&self, sender: SenderId, bytes: u64) -> Option<u64> {
+        let high = self.settings.credit_high;
+        let is_scarce = self.credit.taken() >= high / 2;
+        let over = is_scarce.then(|| self.senders.over_share(sender, bytes, high));
+        over.flatten()
     }
 
     /// Turns away who waits for room: there will be none.
@@ -272,11 +288,15 @@ impl Pipeline {
                 .sum::<u64>();
         let charged = pinned + repeated + ENTRY_BYTES + parts * PART_BYTES;
         self.credit.adjust(request.reserved, charged);
+        let sender = request.sender;
+        self.senders.let_go(sender, request.reserved);
+        self.senders.hold(sender, charged);
         request.reserved = 0;
         let metadata = request.ingress.metadata.clone();
         let payload = self.store.insert(Payload {
             body,
             charged,
+            sender: Some(sender),
             waiter: None,
         });
         let mut awaited = false;
@@ -389,6 +409,7 @@ impl Pipeline {
     fn accept_and_forget(&mut self, id: RequestId) -> Reply {
         let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
+        self.senders.let_go(request.sender, request.reserved);
         let receiver = &mut self.receivers[request.listener.index()];
         let signal = request.ingress.signal;
         let Some(rejected) = request.rejected else {
@@ -406,14 +427,17 @@ impl Pipeline {
     pub(super) fn refuse_and_forget(&mut self, id: RequestId, refusal: &Refusal) -> Reply {
         let request = self.requests.remove(id).expect("an open request");
         self.credit.give(request.reserved);
+        self.senders.let_go(request.sender, request.reserved);
         let receiver = &mut self.receivers[request.listener.index()];
         if refusal.is_the_requests_fault() {
             receiver.fail(request.ingress.signal, request.items);
         } else {
             receiver.refuse(request.ingress.signal, request.items);
         }
-        if matches!(refusal, Refusal::Memory { .. }) {
-            receiver.requests_without_memory += 1;
+        match refusal {
+            Refusal::Memory { .. } => receiver.requests_without_memory += 1,
+            Refusal::MemoryShare { .. } => receiver.requests_over_share += 1,
+            _ => {}
         }
         request.ingress.reply.refusal(refusal)
     }

@@ -175,7 +175,9 @@ impl Pipeline {
             let retry_after = self.delay(short.bytes, now);
             return Err(Refusal::Memory { retry_after });
         }
-        self.requests[id].reserved += bytes;
+        let request = &mut self.requests[id];
+        request.reserved += bytes;
+        self.senders.hold(request.sender, bytes);
         Ok(Rope::from(message))
     }
 
@@ -188,12 +190,14 @@ impl Pipeline {
         now: Instant,
     ) -> Result<Rope, Refusal> {
         let request = &mut self.requests[id];
+        let senders = &mut self.senders;
         let cap = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut short = 0;
         let credit = &mut self.credit;
         let reserve = |bytes: usize| match credit.take(bytes as u64) {
             Ok(()) => {
                 request.reserved += bytes as u64;
+                senders.hold(request.sender, bytes as u64);
                 true
             }
             Err(missing) => {

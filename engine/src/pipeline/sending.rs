@@ -437,6 +437,9 @@ impl Pipeline {
             return;
         };
         self.credit.give(payload.charged);
+        if let Some(sender) = payload.sender {
+            self.senders.let_go(sender, payload.charged);
+        }
         self.drain_rate.record(payload.charged, now);
     }
 

@@ -87,17 +87,28 @@ impl Snapshot {
                 family.sample(labels, count);
             }
         }
-        let mut family = page.family(
-            "otelcol_receiver_memory_refused_requests",
-            "The number of requests refused because the memory limit left no room for them.",
-            Kind::Counter,
-        );
-        for (labels, counters) in self.labels.receivers.iter().zip(&self.total.receivers) {
-            let labels: &[(&str, &str)] = &[
-                ("receiver", &labels.receiver),
-                ("transport", labels.transport),
-            ];
-            family.sample(labels, counters.requests_without_memory);
+        type Refused = (&'static str, &'static str, fn(&ReceiverCounters) -> u64);
+        let families: [Refused; 2] = [
+            (
+                "otelcol_receiver_memory_refused_requests",
+                "The number of requests refused because the memory limit left no room for them.",
+                |receiver| receiver.requests_without_memory,
+            ),
+            (
+                "otelcol_receiver_share_refused_requests",
+                "The number of requests refused because their connection held more than its share of memory that had become scarce.",
+                |receiver| receiver.requests_over_share,
+            ),
+        ];
+        for (name, help, value) in families {
+            let mut family = page.family(name, help, Kind::Counter);
+            for (labels, counters) in self.labels.receivers.iter().zip(&self.total.receivers) {
+                let labels: &[(&str, &str)] = &[
+                    ("receiver", &labels.receiver),
+                    ("transport", labels.transport),
+                ];
+                family.sample(labels, value(counters));
+            }
         }
     }
 

@@ -134,6 +134,12 @@ fn refusals() -> Vec<(Refusal, Code, u16, Option<Duration>)> {
             429,
             Some(DELAY),
         ),
+        (
+            Refusal::MemoryShare { retry_after: DELAY },
+            Code::Unavailable,
+            503,
+            Some(DELAY),
+        ),
         (Refusal::UnsupportedEncoding, Code::Unimplemented, 415, None),
         (
             Refusal::CompressedWithoutEncoding,

@@ -124,3 +124,50 @@ fn a_length_that_no_queue_has_room_for_is_refused_before_the_body() {
     let gzip = [("grpc-encoding", "gzip")];
     assert!(world.begin(99, &gzip).is_ok(), "nobody knows its length");
 }
+
+/// How many requests of 512 KiB a connection gets in before one is refused, of at most a hundred.
+fn fill(world: &mut World) -> usize {
+    let name = "x".repeat(512 << 10);
+    let accepted = (0..100).map(|_| code(world.request(&[&name]).1.as_ref()));
+    accepted.take_while(|code| *code == Some(Code::Ok)).count()
+}
+
+#[test]
+fn one_connection_that_fills_the_memory_leaves_room_for_others() {
+    let mut world = World::with_credit(vec![lane()], 32 << 20);
+    world.script = never();
+    let hog = world.change_connection(None);
+    // The other holds a little; then the first has half of the memory and no more.
+    assert_eq!(code(world.request(&["small"]).1.as_ref()), Some(Code::Ok));
+    let other = world.change_connection(Some(hog));
+    let alone = fill(&mut world);
+    assert!((30..34).contains(&alone), "{alone} of 64");
+    let receiver = &world.pipeline.counters(world.now).receivers[0];
+    assert_eq!(
+        (
+            receiver.requests_over_share,
+            receiver.requests_without_memory
+        ),
+        (1, 0)
+    );
+    world.change_connection(Some(other));
+    let theirs = fill(&mut world);
+    assert!(theirs > 20, "{theirs}");
+    world.check();
+}
+
+#[test]
+fn a_connection_that_is_alone_has_all_of_the_memory() {
+    let mut world = World::with_credit(vec![lane()], 32 << 20);
+    world.script = never();
+    let accepted = fill(&mut world);
+    assert!(accepted > 50, "{accepted}");
+    let receiver = &world.pipeline.counters(world.now).receivers[0];
+    assert_eq!(
+        (
+            receiver.requests_over_share,
+            receiver.requests_without_memory
+        ),
+        (0, 1)
+    );
+}

@@ -89,8 +89,7 @@ impl Simulation {
         for lane in self.pipeline.lanes() {
             assert_eq!(lane.counters().unaccounted(), 0, "{:?}", lane.counters());
         }
-        let windows = self.pipeline.incoming.iter();
-        let windows: u64 = windows.map(|(_, incoming)| incoming.reserved).sum();
+        let windows = self.pipeline.senders.windows();
         let reading = self.pipeline.requests.reserved();
         let stored = self.pipeline.store.charged();
         assert_eq!(self.pipeline.credit().taken(), windows + reading + stored);

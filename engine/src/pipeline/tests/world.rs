@@ -233,6 +233,15 @@ impl World {
         }
     }
 
+    /// Another connection: what is sent from here on comes over it. Returns the one before.
+    pub fn change_connection(&mut self, other: Option<ConnectionId>) -> ConnectionId {
+        let other = other.unwrap_or_else(|| {
+            let terms = self.pipeline.handle_opened(None);
+            terms.expect("credit for a connection").connection
+        });
+        std::mem::replace(&mut self.connection, other)
+    }
+
     /// Sends a request of spans with these names; its id, and the reply if there was one at once.
     pub fn request(&mut self, names: &[&str]) -> (Option<RequestId>, Option<Reply>) {
         self.body(&encode(names))

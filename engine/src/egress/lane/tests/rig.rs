@@ -90,6 +90,7 @@ impl Rig {
         let payload = self.store.insert(Payload {
             body,
             charged: 0,
+            sender: None,
             waiter: None,
         });
         let metadata = tenant.map(|tenant| {
