@@ -134,6 +134,20 @@ impl Level {
         }
     }
 
+    /// The level for when bytes are dearer than time: 7 for gzip and deflate, 6 for zstd, or this one
+    /// where it is higher. About a tenth fewer bytes for two to three times the time.
+    #[must_use]
+    pub fn harder(self, encoding: Encoding) -> Self {
+        let least = match encoding {
+            Encoding::Gzip | Encoding::Deflate | Encoding::Zlib => 7,
+            Encoding::Zstd => 6,
+            Encoding::Identity | Encoding::Snappy | Encoding::SnappyFramed | Encoding::Lz4 => {
+                return self;
+            }
+        };
+        Self(Some(self.0.map_or(least, |level| level.max(least))))
+    }
+
     fn zstd(self) -> i32 {
         // The library takes 0 for its default.
         self.0.map_or(0, |level| i32::from(level.min(19)))

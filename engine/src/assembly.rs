@@ -5,6 +5,7 @@
 //! a file or the console, sends from one home shard.
 
 mod clients;
+mod degradation;
 mod division;
 mod listeners;
 mod priority;
@@ -128,6 +129,7 @@ fn lane_settings(
             overflow: lane.queue.overflow,
         },
         batching,
+        degradation: degradation::degradation(&lane.degradation),
         fair: priority::fair(config, lane, division),
         partitions: lane
             .batch

@@ -54,6 +54,19 @@ pub enum Classified {
     Apart(Vec<(Class, Piece)>),
 }
 
+impl Classified {
+    /// The highest priority of its items.
+    pub fn best(&self) -> Priority {
+        match self {
+            Self::Alike(class) => class.priority,
+            Self::Apart(pieces) => {
+                let priorities = pieces.iter().map(|(class, _)| class.priority);
+                priorities.min().unwrap_or_default()
+            }
+        }
+    }
+}
+
 impl Classifier {
     pub fn new(settings: ClassifierSettings) -> Self {
         let ClassifierSettings {

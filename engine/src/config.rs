@@ -19,6 +19,7 @@ pub mod limits;
 
 mod balancing;
 mod compile;
+mod degradation;
 mod document;
 mod duration;
 mod endpoint;
@@ -44,6 +45,7 @@ mod types;
 mod yaml;
 
 pub use balancing::{BalancingPolicy, EndpointConfig, HashKey, LoadBalancingConfig, OutlierConfig};
+pub use degradation::{DegradationConfig, LadderConfig, OnlySampled};
 pub use document::{Map, document};
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use exporter::{

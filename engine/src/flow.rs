@@ -8,6 +8,7 @@ pub mod budget;
 pub mod concurrency;
 pub mod estimate;
 pub mod fair;
+pub mod ladder;
 pub mod queueing;
 pub mod quota;
 pub mod ramp;

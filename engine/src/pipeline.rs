@@ -23,6 +23,7 @@ mod requests;
 mod senders;
 mod sending;
 mod settings;
+mod thinning;
 
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,46 @@ id!(
     TenantId
 );
 
+/// What is given up while more comes than goes, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum DegradationStep {
+    #[default]
+    Normal,
+    /// Fewer bytes for the same items.
+    CompressHarder,
+    /// Low priority goes when nothing else waits, or for its age.
+    DeferLow,
+    /// Of low priority a share is taken.
+    SampleLow,
+    /// Of medium priority too.
+    SampleMedium,
+    /// Only what is of high priority is taken.
+    Reject,
+}
+
+impl DegradationStep {
+    pub const ALL: [Self; 6] = [
+        Self::Normal,
+        Self::CompressHarder,
+        Self::DeferLow,
+        Self::SampleLow,
+        Self::SampleMedium,
+        Self::Reject,
+    ];
+
+    /// As in metrics and the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::CompressHarder => "compress_harder",
+            Self::DeferLow => "defer_low",
+            Self::SampleLow => "sample_low",
+            Self::SampleMedium => "sample_medium",
+            Self::Reject => "reject",
+        }
+    }
+}
+
 /// The connection that something came on: no other once its number is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SenderId {

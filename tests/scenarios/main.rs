@@ -7,6 +7,7 @@ mod circuit_breaker;
 mod components;
 mod config_errors;
 mod connections;
+mod degradation;
 mod demo;
 mod exit_codes;
 mod fan_out;

@@ -2,6 +2,7 @@
 //! senders and backends, one scenario a file. Hours take seconds, and a seed gives the same run.
 
 mod any;
+mod degradation;
 mod endpoints;
 mod flapping;
 mod hang;

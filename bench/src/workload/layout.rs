@@ -40,6 +40,8 @@ pub enum Role {
     /// Of the span itself, of its parent, or of the span that a log record belongs to.
     SpanId,
     Time,
+    /// A span's tracestate: who samples on its way writes there by how much.
+    TraceState,
     /// The time by which lateness is told: when the item ended or was made.
     Sent,
     /// One of them may be the identity; the others are content.
@@ -52,6 +54,7 @@ impl Kind {
     pub const fn role(self, number: u32) -> Role {
         match (self, number) {
             (Self::Span, 1) | (Self::Log, 9) => Role::TraceId,
+            (Self::Span, 3) => Role::TraceState,
             (Self::Span, 2 | 4) | (Self::Log, 10) => Role::SpanId,
             (Self::Span, 7) | (Self::Log, 11) | (Self::Point(_), 2) => Role::Time,
             (Self::Span, 8) | (Self::Log, 1) | (Self::Point(_), 3) => Role::Sent,

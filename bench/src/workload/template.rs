@@ -66,6 +66,7 @@ impl Template {
                         identity_at = at + ITEM_PREFIX.len() as u32;
                         continue;
                     }
+                    Role::TraceState => continue,
                     Role::Attribute | Role::Content => {
                         content = content.wrapping_add(share(field.number, &payload.bytes()));
                         continue;

@@ -80,7 +80,7 @@ impl Reading {
     #[inline]
     fn add(&mut self, role: Role, number: u32, payload: &[u8]) {
         match role {
-            Role::TraceId | Role::SpanId | Role::Time => return,
+            Role::TraceId | Role::SpanId | Role::Time | Role::TraceState => return,
             Role::Sent => {
                 self.sent = payload
                     .first_chunk()

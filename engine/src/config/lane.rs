@@ -1,6 +1,9 @@
 //! One exporter instance: what waits for it, how it is put together and how often it is tried.
 
-use super::{CatchUpConfig, ComponentId, ExporterConfig, LoadBalancingConfig, ProtectionConfig};
+use super::{
+    CatchUpConfig, ComponentId, DegradationConfig, ExporterConfig, LoadBalancingConfig,
+    ProtectionConfig,
+};
 use http::HeaderName;
 use std::time::Duration;
 use tailrace_codec::Signal;
@@ -19,6 +22,7 @@ pub struct LaneConfig {
     pub batch: Option<BatchConfig>,
     pub retry: RetryConfig,
     pub protection: ProtectionConfig,
+    pub degradation: DegradationConfig,
     pub sizing: SizingConfig,
     /// Several endpoints; `kind` has the first of them.
     pub balancing: Option<LoadBalancingConfig>,
@@ -46,6 +50,8 @@ pub enum Overflow {
     DropOldest,
     /// What waits longest of the lowest class is dropped, unless what comes is of a lower one yet.
     DropLowestPriority,
+    /// From half of the queue on, what comes is sampled, more and more strictly.
+    Sample,
 }
 
 impl Overflow {
@@ -53,7 +59,7 @@ impl Overflow {
     pub const fn drops(self) -> bool {
         matches!(
             self,
-            Self::DropNewest | Self::DropOldest | Self::DropLowestPriority
+            Self::DropNewest | Self::DropOldest | Self::DropLowestPriority | Self::Sample
         )
     }
 }

@@ -230,7 +230,7 @@ fn fixed(config: &Config, shards: u32) -> Vec<Holder> {
         });
     }
     for (name, each) in COMPRESSORS {
-        let uses = |lane: &&super::LaneConfig| compressor(&lane.kind) == Some(name);
+        let uses = |lane: &&super::LaneConfig| compressor(lane) == Some(name);
         let lanes = config.lanes.iter().filter(uses).count() as u64;
         if lanes > 0 {
             let name = format!("{name} compressors");
@@ -247,17 +247,21 @@ fn fixed(config: &Config, shards: u32) -> Vec<Holder> {
 /// What a compressor keeps between batches. gzip and deflate: 660 KiB of window and hash; zstd at
 /// its default level: about 1.3 MiB; snappy: its table. What one takes for the time of a call, up to
 /// 6 MiB and one call a shard, is what the spike is kept free for.
-const COMPRESSORS: [(&str, ByteCount); 6] = [
+const COMPRESSORS: [(&str, ByteCount); 7] = [
     ("gzip", ByteCount::kib(672)),
     ("deflate", ByteCount::kib(672)),
     ("zstd", ByteCount::mib(2)),
+    // Where it may be told to compress harder: window and tables of level 6.
+    ("zstd (harder)", ByteCount::mib(8)),
     ("snappy", ByteCount::kib(64)),
     ("x-snappy-framed", ByteCount::kib(192)),
     ("lz4", ByteCount::mib(1)),
 ];
 
-fn compressor(kind: &ExporterConfig) -> Option<&'static str> {
-    let compression = match kind {
+fn compressor(lane: &super::LaneConfig) -> Option<&'static str> {
+    let ladder = lane.degradation.ladder;
+    let harder = ladder.is_some_and(|ladder| ladder.compress_harder.is_some());
+    let compression = match &lane.kind {
         ExporterConfig::OtlpGrpc(exporter) => exporter.compression,
         ExporterConfig::OtlpHttp(exporter) => exporter.compression,
         ExporterConfig::Debug(_) | ExporterConfig::File(_) | ExporterConfig::Nop => return None,
@@ -265,6 +269,7 @@ fn compressor(kind: &ExporterConfig) -> Option<&'static str> {
     match compression {
         Compression::None => None,
         Compression::Gzip { .. } => Some("gzip"),
+        Compression::Zstd { .. } if harder => Some("zstd (harder)"),
         Compression::Zstd { .. } => Some("zstd"),
         Compression::Snappy => Some("snappy"),
         Compression::SnappyFramed => Some("x-snappy-framed"),

@@ -5,6 +5,7 @@
 //! [`super::compile`].
 
 pub(super) mod balancing;
+pub(super) mod degradation;
 pub(super) mod exporters;
 pub(super) mod extensions;
 pub(super) mod priority;

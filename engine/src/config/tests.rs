@@ -4,6 +4,7 @@ mod accepted;
 mod balancing;
 mod collector;
 mod compiled;
+mod degradation;
 mod effective;
 mod faults;
 mod priority;

@@ -8,6 +8,7 @@ use super::verdict::Cause;
 use crate::exchange::Failure;
 use crate::flow::balancing::standing::Ejection;
 use crate::flow::breaker::Tripped;
+use crate::flow::ladder;
 use crate::time::Instant;
 use std::fmt;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub enum What {
     EndpointBack {
         name: Box<str>,
     },
+    /// The queue fills, or empties again, and the next step of its ladder is taken.
+    Degraded(ladder::Change),
     /// Another level of endpoints is in use.
     Level {
         from: usize,
@@ -105,6 +108,18 @@ impl fmt::Display for What {
             }
             Self::CircuitOpened(tripped) => write!(f, "the circuit is open: {tripped}"),
             Self::CircuitClosed => f.write_str("the circuit is closed: it answers again"),
+            Self::Degraded(ladder::Change { from, to }) if to > from => write!(
+                f,
+                "the queue fills: it goes from {} to {}",
+                from.name(),
+                to.name()
+            ),
+            Self::Degraded(ladder::Change { from, to }) => write!(
+                f,
+                "the queue empties: it goes back from {} to {}",
+                from.name(),
+                to.name()
+            ),
             Self::EndpointOut { name, why } => {
                 write!(f, "the endpoint {name} is left alone: {why}")
             }

@@ -13,6 +13,7 @@
 
 mod contents;
 mod cut;
+mod degrade;
 mod gate;
 
 mod resize;
@@ -22,6 +23,7 @@ mod slots;
 mod tests;
 mod waiting;
 
+pub use degrade::{Degradation, SamplingRule};
 pub use settle::{Conclusion, Context};
 pub use slots::BatchId;
 
@@ -32,11 +34,12 @@ use crate::flow::BackoffRule;
 use crate::flow::breaker::Change;
 use crate::flow::estimate::Station;
 use crate::flow::fair::FairRule;
+use crate::flow::ladder::{self, Ladder};
 use crate::flow::sizing::auto::{Auto, AutoRule};
 use crate::memory::{PayloadId, Store};
 use crate::telemetry::{Hold, LaneCounters, QueueFlow};
 use crate::time::Instant;
-use crate::units::TenantId;
+use crate::units::{Priority, TenantId};
 use contents::Contents;
 use cut::Cutter;
 pub use gate::{Ended, GateRule};
@@ -61,6 +64,8 @@ pub struct LaneSettings {
     pub batching: Option<Batching>,
     /// In which order what waits goes; `None`: as it came.
     pub fair: Option<FairRule>,
+    /// What it gives up, and when.
+    pub degradation: Degradation,
     pub retry: BackoffRule,
     pub gate: GateRule,
     /// What of the above the lane finds by itself, within this shard's bounds.
@@ -141,6 +146,9 @@ pub struct Lane {
     station: Station,
     /// Boxed: few lanes have it.
     auto: Option<Box<Auto>>,
+    /// Boxed: few lanes have it.
+    ladder: Option<Box<Ladder>>,
+    ladder_changes: VecDeque<ladder::Change>,
     flushing: Flushing,
     counters: LaneCounters,
 }
@@ -159,6 +167,11 @@ impl Lane {
             circuit_change: None,
             station: Station::new(HALF_LIFE),
             auto,
+            ladder: settings
+                .degradation
+                .ladder
+                .map(|rule| Box::new(Ladder::new(rule))),
+            ladder_changes: VecDeque::new(),
             settings,
             waiting: Waiting::new(settings.fair),
             waiting_until: None,
@@ -189,6 +202,9 @@ impl Lane {
         counters.held_back[Hold::RetryBudget as usize] = u64::from(self.retries_from.is_some());
         if let Some(circuit) = self.gate.circuit() {
             counters.circuit[circuit as usize] = 1;
+        }
+        if self.ladder.is_some() {
+            counters.steps[self.step() as usize] = 1;
         }
         let limit = self.gate.concurrency_limit();
         counters.concurrency_limit = limit.map(|limit| limit as u64);
@@ -266,18 +282,22 @@ impl Lane {
     }
 
     /// Whether a payload of this size may be admitted: there is room, or the lane drops for it.
-    pub fn takes(&self, size: Size) -> bool {
-        self.has_room(size) || self.settings.queue.overflow.drops()
+    /// `best`: the highest priority of its items.
+    pub fn takes(&self, size: Size, best: Priority) -> bool {
+        let has_room = self.has_room(size) && !self.turns_away(best);
+        has_room || self.settings.queue.overflow.drops()
     }
 
     /// Takes a part in, or drops what its overflow policy says. The caller has asked
     /// [`takes`](Self::takes) of every lane first, and holds the payload for this lane.
     pub fn admit(&mut self, part: Part) {
+        let part_arrived = part.arrived;
         self.station.advance(part.arrived);
         self.station
             .handle_arrival(part.size.items, part.size.bytes);
         let drops = self.settings.queue.overflow.drops();
-        let fits = !drops || self.has_room(part.size) || self.make_room(&part);
+        let turned_away = self.turns_away(part.class.priority);
+        let fits = !turned_away && (!drops || self.has_room(part.size) || self.make_room(&part));
         self.held.add(&part);
         self.counters.admitted += part.size.items;
         self.counters.priorities[part.class.priority as usize].admitted += part.size.items;
@@ -287,6 +307,7 @@ impl Lane {
         } else {
             self.overflow(&part);
         }
+        self.watch_fill(part_arrived);
     }
 
     /// Drops what the policy says until a part has room. `false`: the policy is another, or there
@@ -296,7 +317,9 @@ impl Lane {
             let dropped = match self.settings.queue.overflow {
                 Overflow::DropOldest => self.waiting.drop_oldest(),
                 Overflow::DropLowestPriority => self.waiting.drop_lowest(part.class.priority),
-                Overflow::Reject | Overflow::Block | Overflow::DropNewest => None,
+                Overflow::Reject | Overflow::Block | Overflow::DropNewest | Overflow::Sample => {
+                    None
+                }
             };
             let Some(dropped) = dropped else {
                 return false;
@@ -310,6 +333,7 @@ impl Lane {
     /// The next batch to send, until `None`. Its wire body is [`Lane::parts`] of it.
     pub fn poll_send(&mut self, store: &mut Store, now: Instant) -> Option<BatchId> {
         self.station.advance(now);
+        self.watch_fill(now);
         self.resize(now);
         self.held_back = match self.gate.permit(self.slots.on_their_way(), now) {
             Permit::Held(held) => Some(held),
@@ -377,9 +401,18 @@ impl Lane {
 
     /// When [`poll_send`](Self::poll_send) should be asked again though nothing happened.
     pub fn next_timeout(&self) -> Option<Instant> {
+        let step = self
+            .ladder
+            .as_ref()
+            .and_then(|ladder| ladder.next_timeout());
         if self.held.all() == Size::ZERO {
-            return None;
+            return step;
         }
+        let next = self.next_sending();
+        [step, next].into_iter().flatten().min()
+    }
+
+    fn next_sending(&self) -> Option<Instant> {
         if let Some(held) = self.held_back {
             // The end of an attempt has it asked anyway.
             return Some(held.until).filter(|until| *until != Instant::NEVER);
@@ -447,22 +480,24 @@ impl Lane {
 
     /// What goes next of what waits, or when to ask again.
     fn next_waiting(&mut self, now: Instant) -> Option<Part> {
-        let part = self.waiting.pop(None, now);
+        let deferred = self.deferred();
+        let part = self.waiting.pop(deferred, now);
         self.waiting_until = match part {
             Some(_) => None,
-            None => self.waiting.poll_ready(None),
+            None => self.waiting.poll_ready(),
         };
         part
     }
 
     /// Moves waiting parts into open batches until one is sealed.
     fn fill(&mut self, store: &mut Store, now: Instant) -> Option<Sealed> {
+        let deferred = self.deferred();
         let mut cutter = Cutter::new(&self.settings, store, &mut self.held);
         let open = self.open.as_mut()?;
         let sizer = open.sizer();
         loop {
-            let Some(part) = self.waiting.pop(None, now) else {
-                self.waiting_until = self.waiting.poll_ready(None);
+            let Some(part) = self.waiting.pop(deferred, now) else {
+                self.waiting_until = self.waiting.poll_ready();
                 break;
             };
             self.counters.waiting -= part.size.items;

@@ -116,6 +116,8 @@ pub struct Network {
     format: Format,
     encoding: Encoding,
     level: Level,
+    /// Bytes are dearer than time for now.
+    harder: bool,
     timeout: Duration,
     compressor: Compressor,
     scratch: Scratch,
@@ -210,6 +212,7 @@ impl Network {
             format: settings.format,
             encoding: settings.encoding,
             level: settings.level,
+            harder: false,
             timeout: settings.timeout,
             compressor: Compressor::new(),
             scratch: Scratch::default(),
@@ -248,6 +251,11 @@ impl Network {
         Sent::OnItsWay { wire_bytes }
     }
 
+    /// Whether bytes are dearer than time for now.
+    pub const fn set_harder(&mut self, harder: bool) {
+        self.harder = harder;
+    }
+
     /// Format, then compression, then framing.
     fn wire_body(&mut self, parcel: Parcel) -> Result<Rope, Unfit> {
         let message = match self.format {
@@ -258,9 +266,12 @@ impl Network {
             }
         };
         let compressed = self.encoding != Encoding::Identity;
+        let level = match self.harder {
+            true => self.level.harder(self.encoding),
+            false => self.level,
+        };
         let message = if compressed {
-            self.compressor
-                .compress(self.encoding, self.level, &message)?
+            self.compressor.compress(self.encoding, level, &message)?
         } else {
             message
         };

@@ -184,8 +184,8 @@ impl<T: Waits> FairQueue<T> {
         self.len += 1;
     }
 
-    /// Who goes next. `deferred`: a class that goes only for its age. `None`: nobody, or what there
-    /// is must wait: see [`poll_ready`](Self::poll_ready).
+    /// Who goes next. `deferred`: a class that goes when the others have nothing, or for its age.
+    /// `None`: nobody, or what there is must wait: see [`poll_ready`](Self::poll_ready).
     pub fn pop(&mut self, deferred: Option<Priority>, now: Instant) -> Option<T> {
         if let Some(first) = self.first.pop_front() {
             self.len -= 1;
@@ -199,7 +199,7 @@ impl<T: Waits> FairQueue<T> {
         }
         self.by_turn = self.by_turn.saturating_add(1);
         self.pop_by_turn(deferred, now)
-            .or_else(|| self.pop_aged(now))
+            .or_else(|| self.pop_by_turn(None, now))
     }
 
     fn pop_by_turn(&mut self, deferred: Option<Priority>, now: Instant) -> Option<T> {
@@ -217,12 +217,8 @@ impl<T: Waits> FairQueue<T> {
     }
 
     /// When to [`pop`](Self::pop) again though nothing came, after it had nothing.
-    pub fn poll_ready(&mut self, deferred: Option<Priority>) -> Option<Instant> {
-        let aged = deferred.and_then(|class| self.classes[class as usize].oldest());
-        let aged = aged.map(|arrived| arrived + self.rule.age_max);
-        let aged = aged.filter(|at| *at != Instant::NEVER);
-        let backlog = self.backlog.poll_ready();
-        [aged, backlog].into_iter().flatten().min()
+    pub const fn poll_ready(&mut self) -> Option<Instant> {
+        self.backlog.poll_ready()
     }
 
     /// Takes out what is to be given up for something of `class`: the oldest of the lowest class

@@ -206,7 +206,7 @@ impl Pipeline {
                 continue;
             }
             while let Some((id, message)) = self.blocked.first((listener, signal)) {
-                if self.full(listener, signal, message.size(), now).is_some() {
+                if self.full(listener, message, now).is_some() {
                     break;
                 }
                 let Some(message) = self.blocked.remove(id) else {
@@ -228,7 +228,7 @@ impl Pipeline {
                 listener,
                 ..
             } = self.requests[id];
-            self.count_enqueue_failed(listener, message.signal, message.size());
+            self.count_enqueue_failed(listener, &message);
             let reply = self.refuse_and_forget(id, &Refusal::TimedOut);
             self.reply(connection, id, reply);
         }
@@ -247,7 +247,7 @@ impl Pipeline {
         let route = (self.requests[id].listener, message.signal);
         let (listener, signal) = route;
         let is_behind = self.blocked.first(route).is_some();
-        let full = self.full(listener, signal, message.size(), now);
+        let full = self.full(listener, &message, now);
         if full.is_none() && !is_behind {
             return self.store(id, message, now);
         }
@@ -257,7 +257,7 @@ impl Pipeline {
             self.blocked.insert(id, route, deadline, message);
             return None;
         }
-        self.count_enqueue_failed(listener, signal, message.size());
+        self.count_enqueue_failed(listener, &message);
         let refusal = full.filter(|_| !blocks).unwrap_or(Refusal::TimedOut);
         Some(self.refuse_and_forget(id, &refusal))
     }
@@ -275,8 +275,8 @@ impl Pipeline {
         let hashed = self.hashed(self.requests[id].listener, signal, &classes, size, &body);
         let request = &mut self.requests[id];
         let listener = request.listener.index();
-        let route = self.settings.listeners[listener].route(signal);
-        let alike = route.len() as u64 - hashed.len() as u64;
+        let lanes = self.settings.listeners[listener].route(signal).len();
+        let alike = (lanes - hashed.len()) as u64;
         // Pieces repeat the messages around their items.
         let repeated = size.bytes.saturating_sub(body.len() as u64);
         let repeated = repeated + hashed.iter().map(|lane| lane.repeated).sum::<u64>();
@@ -301,31 +301,30 @@ impl Pipeline {
         });
         let mut awaited = false;
         let mut hashed = hashed.into_iter().peekable();
-        for &id in route {
-            let lane = &mut self.lanes[id.index()];
-            let waits = lane.settings().waits;
-            awaited |= waits;
-            let mut admit = |class, bucket, piece: Option<Rope>, size| {
-                self.store.hold(payload, waits);
-                lane.admit(Part {
-                    payload,
-                    piece: piece.map(Box::new),
-                    size,
-                    metadata: metadata.clone().filter(|_| lane.settings().partitions),
-                    class,
-                    bucket,
-                    arrived: now,
-                });
+        for at in 0..self.settings.listeners[listener].route(signal).len() {
+            let lane = self.settings.listeners[listener].route(signal)[at];
+            let settings = self.lanes[lane.index()].settings();
+            let (waits, partitions) = (settings.waits, settings.partitions);
+            let part = |class, bucket, piece: Option<Rope>, size| Part {
+                payload,
+                piece: piece.map(Box::new),
+                size,
+                metadata: metadata.clone().filter(|_| partitions),
+                class,
+                bucket,
+                arrived: now,
             };
-            if let Some(own) = hashed.next_if(|hashed| hashed.lane == id) {
+            if let Some(own) = hashed.next_if(|hashed| hashed.lane == lane) {
                 for (class, bucket, piece, size) in own.parts {
-                    admit(class, bucket, piece, size);
+                    awaited |= self.admit_part(lane, part(class, bucket, piece, size), waits);
                 }
-                continue;
+            } else {
+                for (class, piece, size) in reading::parts(&classes, size) {
+                    let part = part(class, 0, piece.cloned(), size);
+                    awaited |= self.admit_part(lane, part, waits);
+                }
             }
-            for (class, piece, size) in reading::parts(&classes, size) {
-                admit(class, 0, piece.cloned(), size);
-            }
+            self.follow_ladder(lane);
         }
         if awaited {
             self.store.set_waiter(payload, id);
@@ -341,6 +340,17 @@ impl Pipeline {
         }
     }
 
+    /// Gives a lane a part, without what it leaves out. Whether the sender waits for what is left.
+    fn admit_part(&mut self, lane: LaneId, part: Part, waits: bool) -> bool {
+        let payload = part.payload;
+        let Some(part) = self.thin(lane, part) else {
+            return false;
+        };
+        self.store.hold(payload, waits);
+        self.lanes[lane.index()].admit(part);
+        waits
+    }
+
     /// Lets go of what lanes have dropped for a payload, or of it. The room was the payload's, so
     /// nobody who waits is let in.
     fn drop_overflow(&mut self, listener: usize, signal: Signal, now: Instant) {
@@ -353,17 +363,12 @@ impl Pipeline {
         }
     }
 
-    /// The refusal of the first lane on the route that does not take `size`.
-    fn full(
-        &self,
-        listener: ListenerId,
-        signal: Signal,
-        size: Size,
-        now: Instant,
-    ) -> Option<Refusal> {
-        let route = self.settings.listeners[listener.index()].route(signal);
-        let lane = route.iter().map(|lane| &self.lanes[lane.index()]);
-        let full = lane.clone().find(|lane| !lane.takes(size))?;
+    /// The refusal of the first lane on the route that does not take a message.
+    fn full(&self, listener: ListenerId, message: &Message, now: Instant) -> Option<Refusal> {
+        let route = self.settings.listeners[listener.index()].route(message.signal);
+        let (size, best) = (message.size(), message.classes.best());
+        let mut lanes = route.iter().map(|lane| &self.lanes[lane.index()]);
+        let full = lanes.find(|lane| !lane.takes(size, best))?;
         Some(self.full_lane(full, now))
     }
 
@@ -379,7 +384,7 @@ impl Pipeline {
         let route = self.settings.listeners[listener.index()].route(signal);
         let lanes = route.iter().map(|lane| &self.lanes[lane.index()]);
         let rejects = |lane: &&Lane| lane.settings().queue.overflow == Overflow::Reject;
-        let full = lanes.filter(rejects).find(|lane| !lane.takes(least))?;
+        let full = lanes.filter(rejects).find(|lane| !lane.has_room(least))?;
         Some(self.full_lane(full, now))
     }
 
@@ -397,10 +402,11 @@ impl Pipeline {
             .all(|lane| self.lanes[lane.index()].settings().queue.overflow != Overflow::Reject)
     }
 
-    fn count_enqueue_failed(&mut self, listener: ListenerId, signal: Signal, size: Size) {
+    fn count_enqueue_failed(&mut self, listener: ListenerId, message: &Message) {
+        let (signal, size, best) = (message.signal, message.size(), message.classes.best());
         for lane in self.settings.listeners[listener.index()].route(signal) {
             let lane = &mut self.lanes[lane.index()];
-            if !lane.takes(size) {
+            if !lane.takes(size, best) {
                 lane.count_enqueue_failed(size.items);
             }
         }

@@ -44,6 +44,7 @@ impl Pipeline {
             {
                 self.dispatch(lane_id(index), batch, now);
             }
+            self.follow_ladder(lane_id(index));
         }
     }
 

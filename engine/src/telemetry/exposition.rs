@@ -14,7 +14,7 @@ use super::lane::{Circuit, DropReason, Hold, LaneCounters, OpenedBy, RejectReaso
 use super::snapshot::LaneLabels;
 use super::text::{Family, Kind, Page, label_name};
 use super::{ReceiverCounters, SIGNALS, Snapshot};
-use crate::units::ItemCount;
+use crate::units::{DegradationStep, ItemCount};
 use tailrace_codec::Signal;
 
 /// The media type of [`Snapshot::exposition`].
@@ -189,9 +189,26 @@ impl Snapshot {
             family.sample(&lane_labels(labels), counters.throttled);
         }
         self.circuits(page);
+        self.steps(page);
         self.endpoints(page);
         self.priorities(page);
         self.tenants(page);
+    }
+
+    /// Only of exporters that degrade by steps.
+    fn steps(&self, page: &mut Page) {
+        let help = "Number of shards whose queue is on this step of degradation.";
+        let mut family = page.family("otelcol_exporter_degradation", help, Kind::Gauge);
+        for (labels, counters) in self.labelled_lanes() {
+            if counters.steps.iter().all(|shards| *shards == 0) {
+                continue;
+            }
+            let [signal, exporter] = lane_labels(labels);
+            for step in DegradationStep::ALL {
+                let labels = &[signal, exporter, ("step", step.name())];
+                family.sample(labels, counters.steps[step as usize]);
+            }
+        }
     }
 
     /// Only of exporters that have a breaker.

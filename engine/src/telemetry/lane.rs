@@ -1,7 +1,7 @@
 //! What one lane counts: each item is somewhere, and each somewhere is a field.
 
 use super::{BATCH_BYTE_BOUNDS, Histogram, ITEM_BOUNDS, LaneSize, QueueFlow, REQUEST_BYTE_BOUNDS};
-use crate::units::{ItemCount, Priority};
+use crate::units::{DegradationStep, ItemCount, Priority};
 
 /// Why the destination did not take items for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,10 @@ pub enum DropReason {
     Overflow,
     /// The bytes could not be made into what the destination takes.
     Unconvertible,
+    /// Not among the share that is kept while the queue is full.
+    Sampled,
+    /// Not sampled upstream, and only what was is exported.
+    Unsampled,
 }
 
 impl RejectReason {
@@ -40,11 +44,13 @@ impl RejectReason {
 }
 
 impl DropReason {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::RetriesExhausted,
         Self::Shutdown,
         Self::Overflow,
         Self::Unconvertible,
+        Self::Sampled,
+        Self::Unsampled,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -53,6 +59,8 @@ impl DropReason {
             Self::Shutdown => "shutdown",
             Self::Overflow => "overflow",
             Self::Unconvertible => "unconvertible",
+            Self::Sampled => "sampled",
+            Self::Unsampled => "unsampled",
         }
     }
 }
@@ -230,6 +238,8 @@ pub struct LaneCounters {
     /// By [`OpenedBy`].
     pub circuit_opened: [u64; OpenedBy::ALL.len()],
 
+    /// By [`DegradationStep`], 1 for the one that it is on, where it has a ladder; summed, in how many shards.
+    pub steps: [u64; DegradationStep::ALL.len()],
     /// By [`Priority`].
     pub priorities: [PriorityCounters; Priority::ALL.len()],
     /// Whether the lane sorts by priority.
@@ -303,6 +313,9 @@ impl LaneCounters {
         for (sum, times) in self.circuit_opened.iter_mut().zip(other.circuit_opened) {
             *sum += times;
         }
+        for (sum, step) in self.steps.iter_mut().zip(other.steps) {
+            *sum += step;
+        }
         for (sum, class) in self.priorities.iter_mut().zip(&other.priorities) {
             sum.add(class);
         }
@@ -347,6 +360,7 @@ impl Default for LaneCounters {
             throttled: 0,
             circuit: [0; Circuit::ALL.len()],
             circuit_opened: [0; OpenedBy::ALL.len()],
+            steps: [0; DegradationStep::ALL.len()],
             priorities: Default::default(),
             sorts: false,
             endpoints: Vec::new(),
@@ -386,7 +400,7 @@ mod tests {
         for reason in DropReason::ALL {
             counters.drop_items(reason, 10);
         }
-        counters.admitted = 130;
+        counters.admitted = 150;
         counters
     }
 
@@ -410,7 +424,7 @@ mod tests {
         }
         let mut counters = balanced();
         counters.admitted = 0;
-        assert_eq!(counters.unaccounted(), -130);
+        assert_eq!(counters.unaccounted(), -150);
     }
 
     #[test]

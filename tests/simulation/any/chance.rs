@@ -53,6 +53,7 @@ fn exporter(random: &mut Random, blocks: bool) -> String {
                 "drop_newest",
                 "drop_oldest",
                 "drop_lowest_priority",
+                "sample",
             ],
         ),
     };
@@ -83,8 +84,12 @@ fn exporter(random: &mut Random, blocks: bool) -> String {
     }
     let elapsed = one(random, &["0s", "5s", "60s"]);
     let timeout = one(random, &["500ms", "5s"]);
+    let ours = match random.happens(0.3) {
+        true => "degradation: {hold: 2s}, export_only_sampled: marked",
+        false => "",
+    };
     format!(
-        "timeout: {timeout}, sending_queue: {{{queue}}}, \
+        "timeout: {timeout}, tailrace: {{{ours}}}, sending_queue: {{{queue}}}, \
          retry_on_failure: {{initial_interval: 200ms, max_interval: 5s, max_elapsed_time: {elapsed}}}"
     )
 }

@@ -23,6 +23,8 @@ pub enum Mode {
     /// Keeps this share of whatever arrives: the probabilities are multiplied. An item without a
     /// threshold counts as not sampled before. A product too small for a threshold keeps nothing.
     Proportional { ratio: f64, precision: Precision },
+    /// Keeps all, and the thresholds that they have.
+    All,
     /// Raises all thresholds to this one; items that were sampled more strictly pass.
     Equalizing(Threshold),
 }
@@ -75,6 +77,7 @@ impl Rule {
             Mode::Proportional { ratio, precision } => {
                 Threshold::from_probability(before.probability() * ratio, precision)
             }
+            Mode::All => return Decision::Keep(threshold),
             Mode::Equalizing(threshold) => threshold,
         };
         // A lower one would claim items that earlier stages dropped; rounding may come to that.

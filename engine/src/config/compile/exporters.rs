@@ -2,6 +2,7 @@
 
 mod balancing;
 mod check;
+mod degradation;
 mod protection;
 mod sizing;
 mod unused;
@@ -99,6 +100,7 @@ fn lane(instance: &Instance<'_>, exporter: &Exporter, reader: &mut Reader) -> Op
         batch,
         retry,
         protection: protection::protection(exporter),
+        degradation: degradation::degradation(exporter),
         sizing: sizing::sizing(exporter, queue),
         balancing: balancing::config(exporter, instance.signal),
         kind: kind(exporter, instance.signal, consumers, reader)?,

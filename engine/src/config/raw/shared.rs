@@ -1,10 +1,11 @@
 //! Keys that several components share: the Collector's config packages.
 
 use super::balancing::LoadBalancing;
+use super::degradation::Degradation;
 use super::protection::{AdaptiveConcurrency, CircuitBreaker, RateLimit, RetryBudget};
 use crate::config::field::{choice, section};
 use crate::config::types::{AnyList, AnyMap, Anything, Auto, Headers, Optional, Switched};
-use crate::config::{Balancer, CatchUpOrder, HttpVersion, Jitter, Overflow, Sizer};
+use crate::config::{Balancer, CatchUpOrder, HttpVersion, Jitter, OnlySampled, Overflow, Sizer};
 use std::time::Duration;
 
 section! {
@@ -133,8 +134,9 @@ section! {
         /// True: a full queue makes senders wait. False: it refuses them with a retryable status.
         block_on_overflow: bool = "false",
         /// What a full queue does: `reject`, `block`, `drop_newest`, `drop_oldest` or
-        /// `drop_lowest_priority`, which drops what waits longest of the lowest class. Those that
-        /// drop isolate: the other exporters take the request and its sender is answered with success,
+        /// `drop_lowest_priority`, which drops what waits longest of the lowest class, or `sample`:
+        /// from half of the queue on half of the traces that come are taken, then a quarter, down to
+        /// a sixteenth; metrics until it is full. Those that drop isolate: the other exporters take the request and its sender is answered with success,
         /// while this exporter counts what it dropped. Left out: as `block_on_overflow` says.
         /// tailrace's own key.
         overflow: Optional<Overflow> = "~",
@@ -362,6 +364,13 @@ section! {
         /// What is sent at most; left out: no limit. What is over it waits. Totals of the process,
         /// divided among the shards.
         rate_limit: Switched<RateLimit> = "",
+        /// What is given up, step by step, while the queue fills; left out: nothing but what finds no
+        /// room.
+        degradation: Switched<Degradation> = "",
+        /// Which spans are exported, by the W3C sampled flag: `off`: all; `marked`: not those whose
+        /// flags are in use and say they are not sampled; `strict`: not those with any flags and
+        /// without that one. Several SDKs write flags without it: with `strict` all of theirs is lost.
+        export_only_sampled: OnlySampled = "off",
         /// How long an outage a queue with `queue_size: auto` is to hold.
         outage_target: Duration = "5m",
         /// The share of batches for which it may have no room while the destination works.
@@ -388,6 +397,7 @@ choice!(Overflow {
     "drop_newest" => Self::DropNewest,
     "drop_oldest" => Self::DropOldest,
     "drop_lowest_priority" => Self::DropLowestPriority,
+    "sample" => Self::Sample,
 });
 
 choice!(CatchUpOrder {

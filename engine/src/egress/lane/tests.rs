@@ -1,5 +1,6 @@
 //! One lane by hand, then in any order of events.
 
+mod degrade;
 mod gate;
 mod machine;
 mod rig;

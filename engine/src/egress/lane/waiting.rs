@@ -40,7 +40,7 @@ impl Waiting {
         }
     }
 
-    /// Who goes next. `deferred`: a class that goes only for its age.
+    /// Who goes next. `deferred`: a class that goes when the others have nothing, or for its age.
     pub fn pop(&mut self, deferred: Option<Priority>, now: Instant) -> Option<Part> {
         match self {
             Self::InOrder(parts) => parts.pop_front(),
@@ -49,10 +49,10 @@ impl Waiting {
     }
 
     /// When to [`pop`](Self::pop) again though nothing came, after it had nothing.
-    pub fn poll_ready(&mut self, deferred: Option<Priority>) -> Option<Instant> {
+    pub const fn poll_ready(&mut self) -> Option<Instant> {
         match self {
             Self::InOrder(_) => None,
-            Self::Fair(parts) => parts.poll_ready(deferred),
+            Self::Fair(parts) => parts.poll_ready(),
         }
     }
 

@@ -128,16 +128,16 @@ fn what_has_waited_too_long_gets_every_fourth_turn() {
 }
 
 #[test]
-fn a_class_that_is_deferred_goes_for_its_age_alone() {
-    let mut queue = FairQueue::new(FairRule {
-        age_max: Duration::from_secs(10),
-        ..rule([1, 1, 1])
-    });
-    queue.push(item(7, Priority::Low, 0, 1));
+fn a_class_that_is_deferred_goes_when_the_others_have_nothing() {
+    let mut queue = FairQueue::new(rule([1, 1, 1]));
+    for id in 0..10 {
+        queue.push(item(id, Priority::Low, 0, 1));
+        queue.push(item(100 + id, Priority::Medium, 0, 1));
+    }
     let low = Some(Priority::Low);
-    assert_eq!(queue.pop(low, at(5)), None);
-    assert_eq!(queue.poll_ready(low), Some(at(11)));
-    assert_eq!(queue.pop(low, at(11)).map(|item| item.id), Some(7));
+    let popped = std::iter::from_fn(|| queue.pop(low, at(5)));
+    let ids: Vec<u32> = popped.map(|item| item.id).collect();
+    assert_eq!(ids, (100..110).chain(0..10).collect::<Vec<_>>());
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn without_a_backlog_the_oldest_goes_first_always() {
 fn a_backlog_has_its_rate_and_what_is_fresh_has_none() {
     let mut queue = after_an_outage(Order::NewestFirst, 1.0);
     assert_eq!(ids(&mut queue, at(100)), [5, 4, 3, 2]);
-    let ready = queue.poll_ready(None).expect("something is kept");
+    let ready = queue.poll_ready().expect("something is kept");
     assert!(ready > at(100) && ready < at(102), "{ready:?}");
     assert_eq!(ids(&mut queue, ready), [1]);
     let mut queue = after_an_outage(Order::OldestFirst, 1.0);

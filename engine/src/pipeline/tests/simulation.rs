@@ -64,12 +64,13 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-const OVERFLOWS: [Overflow; 5] = [
+const OVERFLOWS: [Overflow; 6] = [
     Overflow::Reject,
     Overflow::Block,
     Overflow::DropNewest,
     Overflow::DropOldest,
     Overflow::DropLowestPriority,
+    Overflow::Sample,
 ];
 
 /// Lanes of every kind: batched with a maximum, waited for, small, blocking, dropping.

@@ -6,7 +6,7 @@ use crate::classify::{
 };
 use crate::config::Overflow;
 use crate::egress::destination::DestinationSettings;
-use crate::egress::lane::{Conclusion, GateRule, LaneSettings, QueueLimit};
+use crate::egress::lane::{Conclusion, Degradation, GateRule, LaneSettings, QueueLimit};
 use crate::egress::outlet::{EndpointSettings, Format, NetworkSettings, OutletSettings, Parcel};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
@@ -41,6 +41,7 @@ pub fn lane() -> LaneSettings {
         },
         batching: None,
         fair: None,
+        degradation: Degradation::default(),
         partitions: false,
         gate: GateRule::default(),
         sizing: None,

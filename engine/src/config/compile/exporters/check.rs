@@ -1,6 +1,6 @@
 //! The rules of each exporter, whatever signals it is used for.
 
-use super::{balancing, protection, sizing};
+use super::{balancing, degradation, protection, sizing};
 use crate::config::Secret;
 use crate::config::compile::{Exporter, batching};
 use crate::config::endpoint;
@@ -18,6 +18,7 @@ pub(super) fn exporter(exporter: &Exporter, reader: &mut Reader) {
         Exporter::OtlpGrpc(exporter) => {
             queue_and_retry(&exporter.sending_queue, &exporter.retry_on_failure, reader);
             protection::check(&exporter.tailrace, reader);
+            degradation::check(&exporter.tailrace, reader);
             sizing::check(&exporter.tailrace, reader);
             tls(exporter.tls.0.as_ref(), reader);
             headers(&exporter.headers.0, reader);
@@ -26,6 +27,7 @@ pub(super) fn exporter(exporter: &Exporter, reader: &mut Reader) {
         Exporter::OtlpHttp(exporter) => {
             queue_and_retry(&exporter.sending_queue, &exporter.retry_on_failure, reader);
             protection::check(&exporter.tailrace.connections, reader);
+            degradation::check(&exporter.tailrace.connections, reader);
             sizing::check(&exporter.tailrace.connections, reader);
             tls(exporter.tls.0.as_ref(), reader);
             headers(&exporter.headers.0, reader);

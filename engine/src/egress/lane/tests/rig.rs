@@ -29,6 +29,7 @@ pub fn settings() -> LaneSettings {
         },
         batching: None,
         fair: None,
+        degradation: Degradation::default(),
         gate: GateRule::default(),
         sizing: None,
         retry: BackoffRule {

@@ -4,8 +4,9 @@ use super::network::{chance, pick};
 use crate::batch::{Batching, Sizer};
 use crate::classify::{ClassifierSettings, QuotaRule, TenantSettings, TenantSource};
 use crate::config::Overflow;
-use crate::egress::lane::{GateRule, LaneSettings, QueueLimit};
+use crate::egress::lane::{Degradation, GateRule, LaneSettings, QueueLimit, SamplingRule};
 use crate::flow::fair::{BacklogRule, FairRule, Order};
+use crate::flow::ladder::LadderRule;
 use crate::flow::{BackoffRule, Random, Rate, RateRule};
 use crate::ingress::{HttpReceiver, Paths, Protocol, Receiver, Signals};
 use crate::pipeline::tests::world::{errors_first, lane, outlet};
@@ -14,6 +15,7 @@ use crate::units::LaneId;
 use http::{HeaderMap, HeaderName};
 use std::time::Duration;
 use tailrace_codec::Signal;
+use tailrace_codec::otlp::sampling::Unsampled;
 
 /// A gRPC and an HTTP listener for traces before one to three lanes.
 pub fn any(random: &mut Random) -> PipelineSettings {
@@ -55,6 +57,7 @@ pub fn any(random: &mut Random) -> PipelineSettings {
         exporters: vec!["storm".into(); lanes],
         lanes: (0..lanes)
             .map(|_| LaneSettings {
+                degradation: any_degradation(random),
                 fair: classes.then(|| any_fair(random)),
                 ..any_lane(random, blocks)
             })
@@ -74,7 +77,8 @@ fn any_lane(random: &mut Random, blocks: bool) -> LaneSettings {
         Overflow::DropNewest,
         Overflow::DropOldest,
         Overflow::DropLowestPriority,
-    ][pick(random, 5)];
+        Overflow::Sample,
+    ][pick(random, 6)];
     let (sizer, max) = match pick(random, 4) {
         0 => (Sizer::Requests, 1 + pick(random, 8) as u64),
         1 => (Sizer::Items, 1 + pick(random, 40) as u64),
@@ -130,6 +134,22 @@ fn any_tenants(random: &mut Random) -> TenantSettings {
         named: Default::default(),
         tenants_max: 1 + pick(random, 3),
         share: 1.0,
+    }
+}
+
+fn any_degradation(random: &mut Random) -> Degradation {
+    let ladder = LadderRule {
+        marks: [0.2, 0.3, 0.4, 0.6, 0.9],
+        margin: 0.1,
+        hold: Duration::from_millis(200),
+    };
+    Degradation {
+        ladder: chance(random, 3).then_some(ladder),
+        sampling: SamplingRule {
+            unsampled: [Unsampled::Keep, Unsampled::Drop][pick(random, 2)],
+            low: 0.25,
+            medium: 0.5,
+        },
     }
 }
 
