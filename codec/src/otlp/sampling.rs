@@ -84,6 +84,8 @@ impl Dropped {
 pub fn sample(signal: Signal, request: &Rope, rule: &Rule) -> Result<Option<Sampled>, Malformed> {
     let item = match signal {
         Signal::Traces => span::sample,
+        // Of records there is nothing else to ask.
+        Signal::Logs if rule.mode == Mode::All => return Ok(None),
         Signal::Logs => record::sample,
         Signal::Metrics | Signal::Profiles => return Ok(None),
     };

@@ -135,10 +135,13 @@ fn decide(
     }
     let before = threshold.unwrap_or_else(|| "0".repeat(14));
     let own = match rule.mode {
+        Mode::All => before.clone(),
         Mode::Equalizing(threshold) => digits(threshold),
         Mode::Proportional { ratio, precision } => {
-            let rejected = u64::from_str_radix(&before, 16).unwrap() as f64;
-            let before = 1.0 - rejected / (1u64 << 56) as f64;
+            // Subtracted as whole numbers: 1 less a share close to 1 would lose digits.
+            let all = 1u64 << 56;
+            let kept = all - u64::from_str_radix(&before, 16).unwrap();
+            let before = kept as f64 / all as f64;
             digits(Threshold::from_probability(before * ratio, precision))
         }
     };

@@ -23,7 +23,7 @@ pub enum Mode {
     /// Keeps this share of whatever arrives: the probabilities are multiplied. An item without a
     /// threshold counts as not sampled before. A product too small for a threshold keeps nothing.
     Proportional { ratio: f64, precision: Precision },
-    /// Keeps all, and the thresholds that they have.
+    /// Keeps all as they are, but for spans that [`Rule::unsampled`] drops.
     All,
     /// Raises all thresholds to this one; items that were sampled more strictly pass.
     Equalizing(Threshold),
@@ -64,6 +64,9 @@ pub enum Reason {
 impl Rule {
     /// Decides about an item by the threshold and the randomness that it has.
     pub fn decide(&self, threshold: Option<Threshold>, randomness: Option<Randomness>) -> Decision {
+        if self.mode == Mode::All {
+            return Decision::Keep(threshold);
+        }
         let consistent = randomness.filter(|r| threshold.is_none_or(|t| t.keeps(*r)));
         let Some(randomness) = consistent else {
             return match randomness {
@@ -77,7 +80,7 @@ impl Rule {
             Mode::Proportional { ratio, precision } => {
                 Threshold::from_probability(before.probability() * ratio, precision)
             }
-            Mode::All => return Decision::Keep(threshold),
+            Mode::All => before,
             Mode::Equalizing(threshold) => threshold,
         };
         // A lower one would claim items that earlier stages dropped; rounding may come to that.
