@@ -59,7 +59,7 @@ impl Page {
              gRPC without compression to a backend in another process, which counted every one; the \
              median of {ROUNDS} rounds. The first figure is processor time of the thread that makes \
              the spans, the second of the whole process, export included, the last the wall time that one \
-             span in a thousand exceeds; \"in a loop\" is the thread's time of a span among {} thousand \
+             span in a thousand exceeds, or one trace where the row is of traces; \"in a loop\" is the thread's time of a span among {} thousand \
              without a pause.\n\n| | thread, ns a span | process, ns a span | allocations on \
              the thread | allocated bytes | p99.9, ns | in a loop, ns |\n| --- | --- | --- | --- | --- | --- | --- |\n",
             self.conditions,

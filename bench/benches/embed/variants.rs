@@ -1,6 +1,7 @@
 //! Who makes spans, and for whom.
 
 use crate::backend::Backend;
+use crate::fast::{CHILDREN, Fastrace, Shape};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{KeyValue, trace};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -30,57 +31,85 @@ pub trait Maker {
 pub struct Variant {
     pub name: &'static str,
     pub exports: bool,
+    /// Of one call.
+    pub spans: u64,
     pub start: fn(&Backend) -> Box<dyn Maker>,
 }
 
-pub fn all() -> [Variant; 8] {
+pub fn all() -> [Variant; 11] {
     [
         Variant {
             name: "tracer, 8 attributes",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Traced::new(backend, 8, Sampler::default())),
         },
         Variant {
             name: "tracer, 1 attribute",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Traced::new(backend, 1, Sampler::default())),
+        },
+        Variant {
+            name: "tracer, a root and 10 children without attributes",
+            exports: true,
+            spans: 1 + CHILDREN as u64,
+            start: |backend| Box::new(Traced::with_children(backend)),
+        },
+        Variant {
+            name: "fastrace, a root with 8 attributes",
+            exports: false,
+            spans: 1,
+            start: |_| Box::new(Fastrace::new(Shape::Attributes(8))),
+        },
+        Variant {
+            name: "fastrace, a root and 10 children without attributes",
+            exports: false,
+            spans: 1 + CHILDREN as u64,
+            start: |_| Box::new(Fastrace::new(Shape::Children)),
         },
         Variant {
             name: "tracer, 8 attributes, not sampled",
             exports: false,
+            spans: 1,
             start: |backend| Box::new(Traced::new(backend, 8, NEVER)),
         },
         Variant {
             name: "recorder, 8 attributes",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Direct::new(backend, 8)),
         },
         Variant {
             name: "recorder, 1 attribute",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Direct::new(backend, 1)),
         },
         Variant {
             name: "SDK with tailrace's span processor",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Sdk::with_tailrace(backend)),
         },
         Variant {
             name: "SDK with its batch processor and opentelemetry-otlp",
             exports: true,
+            spans: 1,
             start: |backend| Box::new(Sdk::with_otlp(backend)),
         },
         Variant {
             name: "SDK without a processor",
             exports: false,
+            spans: 1,
             start: |_| Box::new(Sdk::alone()),
         },
     ]
 }
 
-const NAME: &str = "GET /api/v1/users/{id}";
+pub const NAME: &str = "GET /api/v1/users/{id}";
 
-const ATTRIBUTES: [(&str, Value<'static>); 8] = [
+pub const ATTRIBUTES: [(&str, Value<'static>); 8] = [
     ("http.request.method", Value::String("GET")),
     ("url.path", Value::String("/api/v1/users/12345")),
     ("server.address", Value::String("users.internal.example")),
@@ -190,9 +219,17 @@ struct Traced {
     engine: Embedded,
     tracer: Tracer,
     attributes: Vec<(Key, Value<'static>)>,
+    children: usize,
 }
 
 impl Traced {
+    fn with_children(backend: &Backend) -> Self {
+        Self {
+            children: CHILDREN,
+            ..Self::new(backend, 0, Sampler::default())
+        }
+    }
+
     fn new(backend: &Backend, attributes: usize, sampler: Sampler) -> Self {
         let engine = engine(backend, sampler);
         let scope = Scope {
@@ -206,6 +243,7 @@ impl Traced {
                 .iter()
                 .map(|(key, value)| (Key::new(key), *value))
                 .collect(),
+            children: 0,
         }
     }
 }
@@ -219,6 +257,9 @@ impl Maker for Traced {
         let mut span = self.tracer.start_with(NAME, &options);
         for (key, value) in &self.attributes {
             span.attribute(key, *value);
+        }
+        for _ in 0..self.children {
+            self.tracer.start_child(NAME, span.context()).end();
         }
     }
 

@@ -65,27 +65,60 @@ impl Filling {
 
     /// Appends one item, whose bytes stand in two pieces, and publishes it. `false`: no room.
     pub(super) fn append(&mut self, head: &[u8], content: &[u8]) -> bool {
-        let start = self.filled.bytes as usize;
-        let middle = start + head.len();
-        let end = middle + content.len();
-        let Ok(bytes) = u32::try_from(end) else {
+        let Some((start, bytes)) = self.room(head.len() + content.len()) else {
             return false;
         };
-        if end > self.chunk.memory.len() {
-            return false;
-        }
         // SAFETY: both lie above `committed`, where readers never look, and there is one
         // `Filling`, which is borrowed mutably.
         unsafe {
             self.chunk.memory.write(start, head);
-            self.chunk.memory.write(middle, content);
+            self.chunk.memory.write(start + head.len(), content);
         }
+        self.publish(bytes);
+        true
+    }
+
+    /// Appends one item, in which some bytes are replaced, and publishes it. `false`: no room.
+    ///
+    /// What is replaced is not written into `item` before: the processor would have to finish that
+    /// write before it can read the item as a whole. Panics where it does not lie in the item.
+    #[inline]
+    pub(super) fn append_with<const N: usize, const M: usize>(
+        &mut self,
+        item: &[u8],
+        head: [u8; N],
+        (at, patch): (usize, [u8; M]),
+    ) -> bool {
+        let Some((start, bytes)) = self.room(item.len()) else {
+            return false;
+        };
+        assert!(N <= item.len() && at + M <= item.len());
+        // SAFETY: as in `append`; the replacements lie in the item, by the check above.
+        unsafe {
+            self.chunk.memory.write(start, item);
+            self.chunk.memory.write(start, &head);
+            self.chunk.memory.write(start + at, &patch);
+        }
+        self.publish(bytes);
+        true
+    }
+
+    /// Where an item of so many bytes would stand, and what would be filled then.
+    #[inline]
+    fn room(&self, len: usize) -> Option<(usize, u32)> {
+        let start = self.filled.bytes as usize;
+        let end = start + len;
+        let bytes = u32::try_from(end).ok()?;
+        (end <= self.chunk.memory.len()).then_some((start, bytes))
+    }
+
+    #[inline]
+    fn publish(&mut self, bytes: u32) {
         self.filled.bytes = bytes;
         self.filled.items += 1;
         // Release: who reads this length sees the bytes below it.
         let committed = u64::from(self.filled.items) << 32 | u64::from(bytes);
         self.chunk.committed.store(committed, Ordering::Release);
-        true
     }
 
     /// Whether nobody else holds the chunk.

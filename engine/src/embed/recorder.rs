@@ -8,6 +8,7 @@ use crate::runtime::{Consumer, Producer, ring};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tailrace_codec::otlp::encode::EndTime;
 use tailrace_codec::otlp::fields::SCOPE_ENTRY_ITEMS;
 use tailrace_codec::varint;
 use tailrace_codec::writer::Writer;
@@ -84,6 +85,9 @@ const BUFFER_BYTES: usize = 512;
 
 /// A larger buffer is not kept.
 const BUFFER_BYTES_MAX: usize = 8 << 10;
+
+/// The tag and length of an item of less than 16 KiB.
+pub(super) const HEAD_ROOM: usize = 3;
 
 /// The longest tag and length before an item.
 const HEAD_MAX: usize = 1 + varint::LEN_MAX;
@@ -164,6 +168,36 @@ impl Recorder {
             made[*current].append(head, content)
         };
         recorded || self.refuse()
+    }
+
+    /// As [`record`](Self::record), of a span that stands in the buffer behind [`HEAD_ROOM`] bytes for
+    /// its head, and whose end is not filled in yet: one copy, into which both are put.
+    #[inline]
+    pub(super) fn record_span(&self, out: &mut Writer, end_time: EndTime, end: u64) -> bool {
+        let tag = (SCOPE_ENTRY_ITEMS << 3 | 2) as u8;
+        let end_at = end_time.offset();
+        let bytes = end.to_le_bytes();
+        if self.shared.life.goes_on() {
+            let mut chunks = self.chunks.borrow_mut();
+            let Chunks { made, current } = &mut *chunks;
+            let (chunk, item) = (&mut made[*current], out.as_slice());
+            let recorded = match item.len() - HEAD_ROOM {
+                len @ 0..0x80 => {
+                    chunk.append_with(&item[1..], [tag, len as u8], (end_at - 1, bytes))
+                }
+                len @ 0x80..0x4000 => {
+                    let head = [tag, len as u8 | 0x80, (len >> 7) as u8];
+                    chunk.append_with(item, head, (end_at, bytes))
+                }
+                _ => false,
+            };
+            if recorded {
+                return true;
+            }
+        }
+        // It is seldom: the chunk is full, or the span is large.
+        end_time.fill(out, end);
+        self.record(&out.as_slice()[HEAD_ROOM..])
     }
 
     /// What becomes of an item that is not kept. `true`: nobody wants it.

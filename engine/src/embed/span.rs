@@ -263,7 +263,6 @@ impl Drop for Span<'_> {
             0 => self.tracer.clock().since(draft.started),
             end => end,
         };
-        draft.end_time.fill(&mut out, end);
         let dropped = draft.dropped_attributes | draft.dropped_events | draft.dropped_links;
         if draft.status != StatusCode::Unset || dropped != 0 {
             SpanEnd {
@@ -276,7 +275,7 @@ impl Drop for Span<'_> {
             }
             .write(&mut out);
         }
-        self.tracer.record(out);
+        self.tracer.record(out, draft.end_time, end);
     }
 }
 

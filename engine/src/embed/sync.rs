@@ -38,6 +38,7 @@ impl Memory {
         })
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -47,6 +48,7 @@ impl Memory {
     /// # Safety
     ///
     /// Nobody else reads or writes these bytes during the call.
+    #[inline]
     pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
         let target = &self.bytes[at..at + bytes.len()];
         let target = UnsafeCell::raw_get(target.as_ptr());

@@ -142,34 +142,32 @@ impl<K: AttributeKey + ?Sized> AttributeKey for &K {
 #[inline]
 pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {
     // Nearly all there are: number, lengths and kind take a byte each.
-    let room = match key.field_len() {
-        key_len if number < 16 && key_len < SHORT_PAIR => SHORT_PAIR - key_len,
-        _ => return attribute_any(out, number, key, value),
-    };
-    let tag = (number << 3 | 2) as u8;
-    let mut pair = |value_len: usize| {
-        let len = (SHORT_PAIR - room + 2 + value_len) as u8;
-        key.write_after([tag, len], out);
-    };
+    let key_len = key.field_len();
+    if number >= 16 || key_len >= SHORT_PAIR {
+        return attribute_any(out, number, key, value);
+    }
+    let room = SHORT_PAIR - key_len;
+    let head = |value_len: usize| [(number << 3 | 2) as u8, (key_len + 2 + value_len) as u8];
     const VALUE: u8 = (KEY_VALUE_VALUE << 3 | 2) as u8;
     match value {
         Value::String(text) if text.len() + 4 <= room => {
             let len = text.len() as u8;
-            pair(text.len() + 2);
+            key.write_after(head(text.len() + 2), out);
             out.padded(&[VALUE, len + 2, (STRING << 3 | 2) as u8, len], 4);
             out.short(text.as_bytes());
         }
         Value::Bool(bool) if room >= 4 => {
-            pair(2);
+            key.write_after(head(2), out);
             out.padded(&[VALUE, 2, (BOOL << 3) as u8, u8::from(bool)], 4);
         }
-        Value::Int(int) if room >= 13 => {
-            let (digits, len) = varint::encode(int as u64);
-            pair(len + 1);
-            let mut field = [0; 13];
-            field[..3].copy_from_slice(&[VALUE, len as u8 + 1, (INT << 3) as u8]);
-            field[3..].copy_from_slice(&digits);
-            out.padded(&field, 3 + len);
+        Value::Int(int @ 0..0x80) if room >= 4 => {
+            key.write_after(head(2), out);
+            out.padded(&[VALUE, 2, (INT << 3) as u8, int as u8], 4);
+        }
+        Value::Int(int @ 0x80..0x4000) if room >= 5 => {
+            key.write_after(head(3), out);
+            let [low, high] = [int as u8 | 0x80, (int >> 7) as u8];
+            out.padded(&[VALUE, 3, (INT << 3) as u8, low, high], 5);
         }
         value => attribute_any(out, number, key, value),
     }
@@ -178,6 +176,7 @@ pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: V
 /// The longest pair whose length takes a byte.
 const SHORT_PAIR: usize = 0x7f;
 
+#[inline(never)]
 fn attribute_any(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {
     let value_len = value.len();
     out.header(number, key.field_len() + field_len(value_len));

@@ -127,12 +127,24 @@ impl SpanHead<'_> {
         let has_parent = start.parent_span_id != [0; 8];
         out.padded(&head, if has_parent { 64 } else { ROOT });
         text(out, TRACE_STATE, start.trace_state.as_bytes());
-        text(out, NAME, start.name.as_bytes());
+        match start.name.len() {
+            len @ 1..0x80 => {
+                out.padded(&[tag(NAME), len as u8], 2);
+                out.short(start.name.as_bytes());
+            }
+            _ => text(out, NAME, start.name.as_bytes()),
+        }
         EndTime(begin + 40)
     }
 }
 
 impl EndTime {
+    /// Where its eight bytes, little-endian, begin in the buffer.
+    #[inline]
+    pub const fn offset(self) -> usize {
+        self.0
+    }
+
     /// `end` in nanoseconds since 1970.
     #[inline]
     pub fn fill(self, out: &mut Writer, end: u64) {

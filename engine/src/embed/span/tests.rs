@@ -193,6 +193,37 @@ fn a_detached_span_goes_on_elsewhere() {
     assert_eq!(recorded(&mut source), []);
 }
 
+/// Of any length, whatever its head takes, and where a chunk ends.
+#[test]
+fn spans_of_any_length_arrive_whole() {
+    let (tracer, mut source) = tracer(Sampler::default(), SpanLimits::default());
+    let lens = [
+        0, 1, 20, 60, 61, 62, 63, 64, 65, 66, 67, 200, 16_200, 16_300, 20_000, 40_000,
+    ];
+    for round in 0..20 {
+        for len in lens {
+            let text = "x".repeat(len);
+            let mut span = tracer.start(&text[..len.min(round)]);
+            span.attribute("x", &text);
+        }
+        let spans = recorded(&mut source);
+        assert_eq!(spans.len(), lens.len());
+        for (span, len) in spans.iter().zip(lens) {
+            assert_eq!(span.name.len(), len.min(round));
+            let Some(Kind::StringValue(text)) = &span.attributes[0]
+                .value
+                .as_ref()
+                .and_then(|any| any.value.as_ref())
+            else {
+                panic!("a text");
+            };
+            assert_eq!(text.len(), len);
+            assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
+            assert!(span.end_time_unix_nano - span.start_time_unix_nano < 1_000_000_000_000);
+        }
+    }
+}
+
 #[test]
 fn times_may_be_given() {
     let (tracer, mut source) = tracer(Sampler::default(), SpanLimits::default());

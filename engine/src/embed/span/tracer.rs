@@ -5,11 +5,11 @@ use super::limits::SpanLimits;
 use super::{DetachedSpan, Draft, Span, nanos};
 use crate::embed::clock::Clock;
 use crate::embed::propagation::{SpanContext, SpanId, TraceFlags};
-use crate::embed::recorder::{Pressure, Recorder};
+use crate::embed::recorder::{HEAD_ROOM, Pressure, Recorder};
 use crate::embed::sampling::{Deciding, Sampler};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tailrace_codec::otlp::encode::{SpanHead, SpanKind, SpanStart};
+use tailrace_codec::otlp::encode::{EndTime, SpanHead, SpanKind, SpanStart};
 use tailrace_codec::writer::Writer;
 
 /// Starts spans for one thread at a time and one scope. Made by
@@ -99,6 +99,7 @@ impl Tracer {
                 Some(start) => self.clock.at(nanos(start)),
             };
             draft.out = self.recorder.buffer();
+            draft.out.raw(&[0; HEAD_ROOM]);
             let context = &draft.context;
             let head = SpanHead(SpanStart {
                 trace_id: trace_id.0,
@@ -153,9 +154,9 @@ impl Tracer {
     }
 
     #[inline]
-    pub(super) fn record(&self, out: Writer) {
+    pub(super) fn record(&self, mut out: Writer, end_time: EndTime, end: u64) {
         // What finds no room is counted by the recorder.
-        let _ = self.recorder.record(out.as_slice());
+        let _ = self.recorder.record_span(&mut out, end_time, end);
         self.recorder.give_back(out);
     }
 }
