@@ -171,6 +171,22 @@ fn a_span_that_is_not_sampled_is_passed_on_and_not_recorded() {
     assert_ne!(span.context().trace_id(), sampled.trace_id());
 }
 
+/// Where telemetry is disabled a trace goes through this process as if it were not there.
+#[test]
+fn a_tracer_that_is_off_passes_the_parent_on() {
+    let recorder = Recorder::off(shared(0));
+    let clock = Arc::new(Clock::new());
+    let tracer = Tracer::new(recorder, clock, Sampler::default(), SpanLimits::default());
+    assert!(!tracer.is_on());
+    let parent = extract(PARENT, "x=1").expect("valid");
+    let mut span = tracer.start_child("not there", &parent);
+    span.attribute("a", 1);
+    assert_eq!((span.context(), span.is_recording()), (&parent, false));
+    assert!(!tracer.start("nothing").context().is_valid());
+    drop(span);
+    assert_eq!(tracer.dropped(), 0);
+}
+
 #[test]
 fn a_detached_span_goes_on_elsewhere() {
     let (tracer, mut source) = tracer(Sampler::default(), SpanLimits::default());

@@ -72,6 +72,9 @@ impl Tracer {
     #[inline]
     pub fn start_with(&self, name: &str, options: &SpanOptions<'_>) -> Span<'_> {
         let parent = options.parent.filter(|parent| parent.is_valid());
+        if !self.recorder.is_on() {
+            return self.pass_on(parent);
+        }
         let (trace_id, flags, parent_id) = match parent {
             Some(parent) => (parent.trace_id, parent.flags, parent.span_id),
             None => {
@@ -80,7 +83,7 @@ impl Tracer {
             }
         };
         let decision = self.deciding.decide(parent, trace_id);
-        let is_recording = decision.is_sampled && self.recorder.is_on();
+        let is_recording = decision.is_sampled;
         let context = SpanContext {
             trace_id,
             span_id: self.ids.span_id(),
@@ -113,6 +116,19 @@ impl Tracer {
             });
             draft.end_time = head.write(&mut draft.out);
         }
+        Span {
+            tracer: self,
+            draft,
+        }
+    }
+
+    /// Where nothing is recorded this process is not there: who is called hears of the parent.
+    #[cold]
+    fn pass_on(&self, parent: Option<&SpanContext>) -> Span<'_> {
+        let draft = Draft {
+            context: parent.cloned().unwrap_or_default(),
+            ..Draft::default()
+        };
         Span {
             tracer: self,
             draft,
