@@ -57,7 +57,8 @@ fn a_prefix_is_complete() {
         let mut reading = filling.reading();
         let appending = thread::spawn(move || {
             assert!(filling.append(&[1], &[1]));
-            assert!(filling.append(&[2], &[2]));
+            // Both bytes are replaced after they were written, and before they are seen.
+            assert!(filling.append_with(&[0, 0], [2], (1, [2])));
             assert!(!filling.append(&[3], &[3]));
         });
         let mut seen = Vec::new();
