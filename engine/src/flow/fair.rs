@@ -85,12 +85,19 @@ pub struct FairQueue<T> {
     /// What was taken and came back, before all others.
     first: VecDeque<T>,
     backlog: Backlog,
+    /// Rings of tenants that have nothing left, for those to come: under a light load each item is the
+    /// only one of its tenant.
+    spare: Vec<VecDeque<T>>,
     /// Nothing has waited for `age_max` before this.
     aged_from: Instant,
     /// Items popped by turn since one was for its age.
     by_turn: u32,
     len: usize,
 }
+
+/// Rings that are kept, and the largest of them.
+const SPARES_MAX: usize = 16;
+const SPARE_MAX: usize = 256;
 
 /// Of so many items one goes for its age.
 const AGED_EVERY: u32 = 4;
@@ -142,6 +149,7 @@ impl<T: Waits> FairQueue<T> {
             rounds: Rounds::new(QUANTUM, rule.weights),
             first: VecDeque::new(),
             backlog: Backlog::new(rule.backlog),
+            spare: Vec::new(),
             aged_from: Instant::NEVER,
             by_turn: 0,
             len: 0,
@@ -166,10 +174,11 @@ impl<T: Waits> FairQueue<T> {
         if class.tenants.is_empty() {
             self.aged_from = self.aged_from.min(item.arrived() + self.rule.age_max);
         }
+        let spare = &mut self.spare;
         let queue = class.tenants.entry(tenant).or_insert_with(|| {
             class.turns.enter(tenant, weight.into());
             TenantQueue {
-                items: VecDeque::new(),
+                items: spare.pop().unwrap_or_default(),
                 bytes: 0,
             }
         });
@@ -311,8 +320,13 @@ impl<T: Waits> FairQueue<T> {
         queue.bytes -= item.bytes();
         self.len -= 1;
         if queue.items.is_empty() {
-            queues.tenants.remove(&tenant);
+            let left = queues.tenants.remove(&tenant);
             queues.turns.leave(tenant);
+            let small = |ring: &VecDeque<T>| ring.capacity() <= SPARE_MAX;
+            let ring = left.map(|queue| queue.items).filter(small);
+            if self.spare.len() < SPARES_MAX {
+                self.spare.extend(ring);
+            }
         }
         Some(item)
     }

@@ -112,6 +112,8 @@ impl Variant {
             compression: "none",
             limit_mib: None,
             sending_queue: "      wait_for_result: true\n      num_consumers: 64",
+            exporter: "",
+            engine: "",
         };
         Ok(Self {
             runtime,

@@ -22,6 +22,8 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
             compression: "none",
             limit_mib: None,
             sending_queue: "      queue_size: 1000",
+            exporter: "",
+            engine: "",
         };
         let rig = Rig::start(lab, &build)?;
         rigs.push((runtime, rig));

@@ -12,6 +12,7 @@
 //! Without a case all are measured. The device is the `tailrace` beside this program unless one is
 //! named. Every span is numbered, and a case fails unless all that was accepted arrived once.
 
+mod flow;
 mod forward;
 mod idle;
 mod overload;
@@ -28,7 +29,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tailrace_engine::runtime::RuntimeKind;
 
-pub const CASES: [&str; 6] = ["forward", "small", "idle", "queued", "overload", "skew"];
+pub const CASES: [&str; 7] = [
+    "forward", "small", "idle", "queued", "overload", "skew", "flow",
+];
 
 /// What a case is, for the record.
 pub fn about(case: &str) -> &'static str {
@@ -39,6 +42,7 @@ pub fn about(case: &str) -> &'static str {
         "queued" => queued::ABOUT,
         "overload" => overload::ABOUT,
         "skew" => skew::ABOUT,
+        "flow" => flow::ABOUT,
         _ => "",
     }
 }
@@ -51,6 +55,7 @@ fn measure(case: &str, lab: &Lab) -> io::Result<Vec<Figure>> {
         "queued" => queued::measure(lab),
         "overload" => overload::measure(lab),
         "skew" => skew::measure(lab),
+        "flow" => flow::measure(lab),
         _ => Err(io::ErrorKind::InvalidInput.into()),
     }
 }

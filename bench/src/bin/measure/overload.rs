@@ -30,6 +30,8 @@ pub fn measure(lab: &Lab) -> io::Result<Vec<Figure>> {
                         compression: "none",
                         limit_mib: Some(LIMIT_MIB),
                         sending_queue: "      queue_size: 1000000000",
+                        exporter: "",
+                        engine: "",
                     },
                 )?;
                 rig.freeze_backend();

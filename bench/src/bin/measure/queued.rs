@@ -52,6 +52,8 @@ fn queue(lab: &Lab, runtime: RuntimeKind, fate: Fate) -> io::Result<Vec<Figure>>
             compression: "none",
             limit_mib: None,
             sending_queue: "      queue_size: 100000",
+            exporter: "",
+            engine: "",
         };
         let mut rig = Rig::start(lab, &build)?;
         match fate {

@@ -48,6 +48,9 @@ pub struct Build {
     pub limit_mib: Option<u32>,
     /// YAML of the exporter's `sending_queue`, indented by six.
     pub sending_queue: &'static str,
+    /// YAML of the exporter beside it, indented by four, and of `service`, by two; with line ends.
+    pub exporter: &'static str,
+    pub engine: &'static str,
 }
 
 #[derive(Debug)]
@@ -203,6 +206,8 @@ fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
         compression,
         sending_queue,
         limit_mib,
+        exporter,
+        engine,
         ..
     } = build;
     let (limiter, processors) = match limit_mib {
@@ -232,8 +237,8 @@ fn yaml(backend: SocketAddr, metrics: u16, build: &Build) -> String {
     timeout: 600s
     sending_queue:
 {sending_queue}
-service:
-  telemetry:
+{exporter}service:
+{engine}  telemetry:
     logs:
       level: warn
     metrics:

@@ -71,6 +71,8 @@ fn start(
         compression,
         limit_mib: None,
         sending_queue: "      wait_for_result: true\n      num_consumers: 64",
+        exporter: "",
+        engine: "",
     };
     Rig::start(lab, &build)
 }

@@ -48,6 +48,8 @@ fn start(lab: &Lab, runtime: RuntimeKind) -> io::Result<Rig> {
         limit_mib: None,
         sending_queue: "      queue_size: 100000\n      batch:\n        min_size: 8192\n        \
                         flush_timeout: 200ms",
+        exporter: "",
+        engine: "",
     };
     Rig::start(lab, &build)
 }
