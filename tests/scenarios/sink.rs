@@ -9,7 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 use tailrace_tests::forwarder::{Folder, SIGINT, signal};
 use tailrace_tests::{Config, Forwarder, Runtime, on_each_runtime};
 
-on_each_runtime!(a_flaky_backend_costs_nothing_that_was_acknowledged);
+on_each_runtime!(
+    a_flaky_backend_costs_nothing_that_was_acknowledged,
+    neither_does_one_that_is_gone_and_comes_back,
+    nor_one_that_hangs,
+    nor_one_that_takes_less_than_comes,
+);
 
 /// Faults that a retry heals; those before an answer leave duplicates.
 const SCRIPT: &str = "
@@ -121,6 +126,60 @@ fn a_flaky_backend_costs_nothing_that_was_acknowledged(runtime: Runtime) {
     assert_eq!(finding["lost_items"], 0);
     assert_eq!(finding["delivered_items"], 2000);
     assert_eq!(finding["duplicate_items"], seen["total"]["duplicate_items"]);
+}
+
+/// Two thousand items at a rate, before a backend with these phases: all of them arrive, and at least
+/// one fault was met.
+fn survives(runtime: Runtime, phases: &str) {
+    let folder = Folder::create();
+    let path = |name: &str| folder.path(name).display().to_string();
+    let (script, sent, received) = (path("script.yaml"), path("sent"), path("received"));
+    std::fs::write(&script, format!("phases: [{phases}]")).expect("a file of our own");
+    let sink = Sink::start(&["--script", &script, "--ledger", &received]);
+    let mut exporter = Config::grpc_exporter(sink.address);
+    exporter["sending_queue"] = json!({ "queue_size": 10000 });
+    exporter["timeout"] = json!("300ms");
+    let config = Config::new().exporter("otlp_grpc", exporter);
+    let forwarder = Forwarder::start(TAILRACE, runtime, &config);
+    let rate = ["--requests", "200", "--items", "10", "--rate", "200req/s"];
+    let figures = load(
+        forwarder.grpc(),
+        &[&rate[..], &["--ledger", &sent]].concat(),
+    );
+    assert_eq!(figures["items"]["acknowledged"], 2000);
+    forwarder.wait_for_metric(
+        "otelcol_exporter_queue_size",
+        &["data_type=\"traces\""],
+        0.0,
+    );
+    forwarder.assert_accounted();
+    forwarder.stop();
+    let seen = sink.stop();
+    let output = tailrace(&["ledger", "check", &sent, &received, "--json"]);
+    assert!(output.status.success(), "{output:?}\n{seen}");
+    let finding: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&finding["lost_items"], &finding["delivered_items"]),
+        (&json!(0), &json!(2000))
+    );
+    let faults = seen["faults"].as_object().expect("by kind");
+    let met: u64 = faults.values().filter_map(Value::as_u64).sum();
+    assert!(met > 0, "{seen}");
+}
+
+fn neither_does_one_that_is_gone_and_comes_back(runtime: Runtime) {
+    let gone =
+        "{for: 700ms, faults: [{share: 1, reset_connection: true}], connections: {refused: 1}}";
+    survives(runtime, &format!("{{requests: 20}}, {gone}, {{for: 1h}}"));
+}
+
+fn nor_one_that_hangs(runtime: Runtime) {
+    let hangs = "{for: 700ms, faults: [{share: 1, silence: true}]}";
+    survives(runtime, &format!("{{requests: 20}}, {hangs}, {{for: 1h}}"));
+}
+
+fn nor_one_that_takes_less_than_comes(runtime: Runtime) {
+    survives(runtime, "{items_per_second: 1000}");
 }
 
 #[test]
