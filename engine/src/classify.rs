@@ -113,7 +113,7 @@ impl Classifier {
     ) -> Classified {
         let tenant = self.tenants.of_metadata(metadata, now);
         if self.depths[signal as usize] == Depth::Request {
-            let priority = self.priority_of(signal);
+            let priority = self.priority_of(signal, tenant);
             return Classified::Alike(self.tenants.class(priority, tenant));
         }
         let Self {
@@ -124,9 +124,7 @@ impl Classifier {
         } = self;
         let mut around = Around::default();
         let sorted = otlp::sort(signal, request, |item| {
-            around.enter(item, rules, |item| {
-                whose(item, tenants, now).unwrap_or(tenant)
-            });
+            around.enter(item, rules, tenants, (tenant, now));
             (
                 around.priority(item, rules).unwrap_or(*default),
                 around.tenant,
@@ -144,9 +142,10 @@ impl Classifier {
         }
     }
 
-    /// Where the signal alone decides.
-    fn priority_of(&self, signal: Signal) -> Priority {
-        let matches = |rule: &&PriorityRule| rule.matches.may_match(signal);
+    /// Where signal and tenant alone decide.
+    fn priority_of(&self, signal: Signal, tenant: TenantId) -> Priority {
+        let tenant = self.tenants.name_of(tenant);
+        let matches = |rule: &&PriorityRule| rule.matches.holds_for(signal, tenant);
         let rule = self.rules.iter().find(matches);
         rule.map_or(self.default, |rule| rule.priority)
     }
@@ -178,18 +177,20 @@ impl Around {
         &mut self,
         item: &ItemView<'_>,
         rules: &[PriorityRule],
-        whose: impl FnOnce(&ItemView<'_>) -> TenantId,
+        tenants: &mut Tenants,
+        (tenant, now): (TenantId, Instant),
     ) {
         let at = (item.resource_at(), item.scope_at());
         if self.at == Some(at) {
             return;
         }
         if self.at.is_none_or(|(resource, _)| resource != at.0) {
-            self.tenant = whose(item);
+            self.tenant = whose(item, tenants, now).unwrap_or(tenant);
         }
         self.at = Some(at);
         let holds = |holds: u64, (index, rule): (usize, &PriorityRule)| {
-            holds | u64::from(rule.matches.holds_around(item)) << index
+            let tenant = tenants.name_of(self.tenant);
+            holds | u64::from(rule.matches.holds_around(item, tenant)) << index
         };
         self.holds = rules.iter().enumerate().fold(0, holds);
     }

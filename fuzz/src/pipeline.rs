@@ -363,7 +363,7 @@ impl World<'_> {
                 let trace = [span as u8 * 37 + 1; 16];
                 let mut body = field(1, &trace);
                 // An error; the sampled flag, or another.
-                if (shape + span) % 3 == 0 {
+                if (shape + span).is_multiple_of(3) {
                     body.extend(field(15, &[0x18, 2]));
                 }
                 body.extend([0x85, 1, (span % 3) as u8, 1, 0, 0]);

@@ -31,6 +31,11 @@ fn rule(rule: &PriorityRuleConfig) -> PriorityRule {
     PriorityRule {
         matches: Match {
             signal: rule.signal,
+            tenants: rule
+                .tenants
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
             severity_min: rule.severity_min.map(u64::from),
             span_status: rule.span_status.map(u64::from),
             resource: expected(&rule.resource_attributes),

@@ -18,6 +18,8 @@ pub struct PriorityRule {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Match {
     pub signal: Option<Signal>,
+    /// The names of tenants; none: all.
+    pub tenants: Box<[Box<str>]>,
     /// The least severity number of a log record. Nothing else has one.
     pub severity_min: Option<u64>,
     /// The status code of a span. Nothing else has one.
@@ -59,9 +61,15 @@ impl Match {
         }
     }
 
-    /// Whether it holds as far as resource and scope are concerned.
-    pub fn holds_around(&self, item: &ItemView<'_>) -> bool {
-        self.may_match(item.signal())
+    /// Whether it holds as far as the request is concerned: its signal, and whose it is.
+    pub fn holds_for(&self, signal: Signal, tenant: &str) -> bool {
+        let is_theirs = || self.tenants.iter().any(|name| **name == *tenant);
+        self.may_match(signal) && (self.tenants.is_empty() || is_theirs())
+    }
+
+    /// Whether it holds as far as tenant, resource and scope are concerned.
+    pub fn holds_around(&self, item: &ItemView<'_>, tenant: &str) -> bool {
+        self.holds_for(item.signal(), tenant)
             && all(&self.resource, |key| item.resource_attribute(key))
             && all(&self.scope, |key| item.scope_attribute(key))
     }

@@ -201,6 +201,11 @@ impl Tenants {
         self.entries[tenant.index()].rule.queue_share
     }
 
+    /// Nobody's in particular has the name of all together.
+    pub fn name_of(&self, tenant: TenantId) -> &str {
+        &self.entries[tenant.index()].name
+    }
+
     pub fn name(&self, tenant: TenantId) -> Option<Arc<str>> {
         let name = || Arc::clone(&self.entries[tenant.index()].name);
         (tenant != TenantId::default()).then(name)

@@ -166,6 +166,46 @@ fn what_only_other_signals_have_asks_nothing_of_this_one() {
     assert_eq!(classifier.depths[Signal::Traces as usize], Depth::Items);
 }
 
+/// The classifier of one rule for a tenant, whose name stands in this place.
+fn of_tenant(source: TenantSource) -> Classifier {
+    let theirs = Match {
+        tenants: ["dev".into()].into(),
+        ..Match::default()
+    };
+    Classifier::new(ClassifierSettings {
+        rules: [PriorityRule {
+            matches: theirs,
+            priority: Priority::Low,
+        }]
+        .into(),
+        default: Priority::Medium,
+        tenants: TenantSettings {
+            source: Some(source),
+            tenants_max: 10,
+            share: 1.0,
+            ..TenantSettings::default()
+        },
+    })
+}
+
+#[test]
+fn a_tenant_has_a_priority_wherever_its_name_stands() {
+    let logs = request(vec![entry("dev", "a", &[9]), entry("prod", "a", &[10])]);
+    let mut by_resource = of_tenant(TenantSource::Resource("env".into()));
+    let classes = by_resource.classify(Signal::Logs, &logs, None, Instant(1));
+    let expected = [(Priority::Low, vec![9]), (Priority::Medium, vec![10])];
+    assert_eq!(sorted(&classes, &logs), expected);
+    let mut by_header = of_tenant(TenantSource::Metadata("x-env".into()));
+    for (name, priority) in [("dev", Priority::Low), ("prod", Priority::Medium)] {
+        let values: Box<[Box<str>]> = [name.into()].into();
+        let metadata = Metadata::from(vec![("x-env".into(), values)]);
+        let classes = by_header.classify(Signal::Logs, &logs, Some(&metadata), Instant(1));
+        assert_eq!(sorted(&classes, &logs), [(priority, vec![9, 10])]);
+        // The signal and the header decide: nothing is looked into.
+        assert_eq!(by_header.depths[Signal::Logs as usize], Depth::Request);
+    }
+}
+
 #[test]
 fn an_item_that_cannot_be_read_matches_nothing() {
     let mut classifier = classifier(vec![(severity(1), Priority::High)]);

@@ -179,7 +179,10 @@ pub(super) fn compile(declared: &Declared, reader: &mut Reader) -> Config {
     Config {
         pipelines: routes.pipelines,
         memory: memory::memory(declared, reader),
-        priority: priority::priority(declared.service.tailrace.priority.0.as_ref(), reader),
+        priority: {
+            let ours = &declared.service.tailrace;
+            priority::priority(ours.priority.0.as_ref(), ours.tenants.0.is_some(), reader)
+        },
         tenants: tenants::tenants(declared.service.tailrace.tenants.0.as_ref(), reader),
         ingress: tenants::ingress(declared.service.tailrace.rate_limit.0.as_ref(), reader),
         engine: service::engine(&declared.service.tailrace, reader),

@@ -20,6 +20,8 @@ pub struct PriorityConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorityRuleConfig {
     pub signal: Option<Signal>,
+    /// Names; none: all.
+    pub tenants: Vec<String>,
     /// A severity number.
     pub severity_min: Option<u8>,
     /// A status code.

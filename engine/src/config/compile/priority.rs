@@ -13,6 +13,7 @@ const RULES_MAX: usize = 64;
 /// `None`: not given. Notes every rule that is broken.
 pub(super) fn priority(
     section: Option<&PrioritySection>,
+    has_tenants: bool,
     reader: &mut Reader,
 ) -> Option<PriorityConfig> {
     let section = section?;
@@ -40,7 +41,9 @@ pub(super) fn priority(
     let mut rules = Vec::new();
     reader.at("rules", |reader| {
         for (index, rule) in section.rules.iter().enumerate() {
-            reader.at(&index.to_string(), |reader| check(rule, reader));
+            reader.at(&index.to_string(), |reader| {
+                check(rule, has_tenants, reader);
+            });
             rules.push(compiled(rule));
         }
     });
@@ -53,11 +56,16 @@ pub(super) fn priority(
     })
 }
 
-fn check(rule: &Rule, reader: &mut Reader) {
+fn check(rule: &Rule, has_tenants: bool, reader: &mut Reader) {
     if rule.priority.0.is_none() {
         reader.rule("priority", "must be specified: high, medium or low");
     }
+    if !rule.tenants.is_empty() && !has_tenants {
+        let says = "nobody is told apart: give `service.tailrace.tenants`";
+        reader.rule("tenants", says);
+    }
     let asks = rule.signal.0.is_some()
+        || !rule.tenants.is_empty()
         || rule.severity_min.0.is_some()
         || rule.span_status.0.is_some()
         || [
@@ -94,6 +102,7 @@ fn compiled(rule: &Rule) -> PriorityRuleConfig {
     };
     PriorityRuleConfig {
         signal: rule.signal.0,
+        tenants: rule.tenants.clone(),
         severity_min: rule.severity_min.0.map(|severity| severity.0),
         span_status: rule.span_status.0.map(|status| status as u8),
         resource_attributes: pairs(&rule.resource_attributes),

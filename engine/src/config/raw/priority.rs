@@ -41,6 +41,8 @@ section! {
     Rule {
         /// traces, metrics, logs or profiles.
         signal: Optional<Signal> = "~",
+        /// Data of tenants of these names; needs `tenants` beside `priority`.
+        tenants: Vec<String> = "[]",
         /// Log records of this severity or a higher one.
         severity_min: Optional<Severity> = "~",
         /// Spans with this status.

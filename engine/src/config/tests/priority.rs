@@ -87,6 +87,10 @@ fn a_rule_that_cannot_be_meant_is_refused() {
             "{rules: [{severity_min: error5, priority: high}]}",
             "rules.0.severity_min: expected a severity such as info",
         ),
+        (
+            "{rules: [{tenants: [a], priority: high}]}",
+            "rules.0.tenants: nobody is told apart",
+        ),
         ("{weights: {low: 0}}", "weights.low: must be from 1 to 1000"),
         ("{max_age: 0s}", "max_age: must be positive"),
         (
