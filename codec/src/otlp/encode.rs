@@ -13,15 +13,19 @@
 //! Source: <https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto>
 
 mod attribute;
+mod distribution;
 mod envelope;
 mod log;
+mod metric;
 mod point;
 mod span;
 
 pub use attribute::{AttributeKey, Key, Value, array, attribute, attribute_with, map};
+pub use distribution::{ExplicitBuckets, ExponentialBuckets, ExponentialRange, Summary};
 pub use envelope::{Envelope, Resource, Scope};
 pub use log::LogRecord;
-pub use point::{Metric, MetricKind, Number, Temporality};
+pub use metric::{Metric, MetricKind, OpenMetric, Temporality};
+pub use point::{Exemplar, Number, Point};
 pub use span::{
     EndTime, Event, Link, SpanEnd, SpanHead, SpanKind, SpanStart, StatusCode, span_kind, span_name,
 };

@@ -1,18 +1,18 @@
 //! What is encoded item by item is what prost reads: the same message, whatever was recorded.
 
+mod points;
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Kind;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1 as logs;
-use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use proptest::prelude::*;
 use prost::Message;
 use tailrace_codec::otlp::encode::{
-    Envelope, Event, Key, Link, LogRecord, Metric, MetricKind, Number, Resource, Scope, SpanEnd,
-    SpanHead, SpanKind, SpanStart, StatusCode, Temporality, Value, attribute, item, item_len,
+    Envelope, Event, Key, Link, LogRecord, Resource, Scope, SpanEnd, SpanHead, SpanKind, SpanStart,
+    StatusCode, Value, attribute, item, item_len,
 };
 use tailrace_codec::otlp::fields::{LOG_ATTRIBUTES, SPAN_ATTRIBUTES};
 use tailrace_codec::otlp::{Scan, scan};
@@ -273,54 +273,5 @@ proptest! {
         };
         let read: ExportLogsServiceRequest = request(Signal::Logs, out.as_slice());
         prop_assert_eq!(&read.resource_logs[0].scope_logs[0].log_records[0], &record);
-    }
-
-    #[test]
-    fn data_points(
-        [name, description, unit] in texts(),
-        sum in prop::option::of(any::<(bool, bool)>()),
-        times in any::<[u64; 2]>(),
-        number in prop_oneof![
-            any::<i64>().prop_map(Number::Int),
-            any::<f64>().prop_map(Number::Double),
-        ],
-        own in attributes(),
-    ) {
-        let temporality = |delta| if delta { Temporality::Delta } else { Temporality::Cumulative };
-        let kind = sum.map_or(MetricKind::Gauge, |(delta, is_monotonic)| MetricKind::Sum {
-            temporality: temporality(delta), is_monotonic,
-        });
-        let texts: Vec<_> = own.iter().map(|(key, _)| (Key::new(key), Value::from(7_i64))).collect();
-        let mut out = Writer::default();
-        Metric::new(&name, &description, &unit, kind)
-            .write(&mut out, times[0], times[1], number, &texts);
-
-        let seven = |key: &str| KeyValue {
-            value: Some(any_value(Kind::IntValue(7))),
-            ..string(key, "")
-        };
-        let point = metrics::NumberDataPoint {
-            attributes: own.iter().map(|(key, _)| seven(key)).collect(),
-            start_time_unix_nano: times[0],
-            time_unix_nano: times[1],
-            value: Some(match number {
-                Number::Int(int) => metrics::number_data_point::Value::AsInt(int),
-                Number::Double(double) => metrics::number_data_point::Value::AsDouble(double),
-            }),
-            ..Default::default()
-        };
-        let data_points = vec![point];
-        let data = match sum {
-            None => metrics::metric::Data::Gauge(metrics::Gauge { data_points }),
-            Some((delta, is_monotonic)) => metrics::metric::Data::Sum(metrics::Sum {
-                data_points, aggregation_temporality: temporality(delta) as i32, is_monotonic,
-            }),
-        };
-        let read: ExportMetricsServiceRequest = request(Signal::Metrics, out.as_slice());
-        let metric = &read.resource_metrics[0].scope_metrics[0].metrics[0];
-        prop_assert_eq!(&metric.name, &name);
-        prop_assert_eq!(&metric.description, &description);
-        prop_assert_eq!(&metric.unit, &unit);
-        prop_assert_eq!(&metric.data, &Some(data));
     }
 }

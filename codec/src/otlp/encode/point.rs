@@ -1,38 +1,23 @@
-//! Metrics of numbers: gauges and sums, one data point at a time.
+//! Data points of numbers, and the measurements that stand for them.
 
-use super::attribute::{AttributeKey, Value, attribute};
-use super::{text, time};
-use crate::otlp::fields::{DATA_POINTS, point_attributes};
-use crate::writer::Writer;
-
-const NAME: u32 = 1;
-const DESCRIPTION: u32 = 2;
-const UNIT: u32 = 3;
-const GAUGE: u32 = 5;
-const SUM: u32 = 7;
-
-const TEMPORALITY: u32 = 2;
-const IS_MONOTONIC: u32 = 3;
+use super::time;
+use crate::otlp::fields::DATA_POINTS;
+use crate::writer::{Open, Writer};
 
 const START_TIME: u32 = 2;
 const TIME: u32 = 3;
 const AS_DOUBLE: u32 = 4;
 const AS_INT: u32 = 6;
+const EXEMPLARS: u32 = 5;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Temporality {
-    Delta = 1,
-    Cumulative = 2,
-}
+const EXEMPLAR_TIME: u32 = 2;
+const EXEMPLAR_DOUBLE: u32 = 3;
+const EXEMPLAR_SPAN_ID: u32 = 4;
+const EXEMPLAR_TRACE_ID: u32 = 5;
+const EXEMPLAR_INT: u32 = 6;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricKind {
-    Gauge,
-    Sum {
-        temporality: Temporality,
-        is_monotonic: bool,
-    },
-}
+/// Bytes of an exemplar and what stands around it.
+const EXEMPLAR_LEN: usize = 48;
 
 /// The value of a data point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,69 +26,78 @@ pub enum Number {
     Double(f64),
 }
 
-/// A metric but for its points, encoded once for all of them.
-#[derive(Debug, Clone)]
-pub struct Metric {
-    /// Name, description and unit.
-    head: Box<[u8]>,
-    /// The field of the metric that holds the points.
-    data: u32,
-    /// What stands behind the points of a sum.
-    tail: Box<[u8]>,
+/// A data point but for its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point<'a> {
+    /// Encoded ahead by [`Metric::attribute`](super::Metric::attribute).
+    pub attributes: &'a [u8],
+    /// Since when it counts, in nanoseconds since 1970; 0 for a gauge.
+    pub start: u64,
+    pub at: u64,
 }
 
-impl Metric {
-    pub fn new(name: &str, description: &str, unit: &str, kind: MetricKind) -> Self {
-        let mut head = Writer::default();
-        text(&mut head, NAME, name.as_bytes());
-        text(&mut head, DESCRIPTION, description.as_bytes());
-        text(&mut head, UNIT, unit.as_bytes());
-        let mut tail = Writer::default();
-        let data = match kind {
-            MetricKind::Gauge => GAUGE,
-            MetricKind::Sum {
-                temporality,
-                is_monotonic,
-            } => {
-                tail.varint(TEMPORALITY, temporality as u64);
-                if is_monotonic {
-                    tail.varint(IS_MONOTONIC, 1);
-                }
-                SUM
-            }
-        };
-        Self {
-            head: head.into_buffer().into(),
-            data,
-            tail: tail.into_buffer().into(),
+/// One measurement out of those that a point adds up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exemplar {
+    pub value: Number,
+    pub at: u64,
+    /// Zeros where it was measured outside of any span.
+    pub trace_id: [u8; 16],
+    pub span_id: [u8; 8],
+}
+
+impl Number {
+    /// As the field of a oneof: written where it is 0, too.
+    fn write(self, out: &mut Writer, int: u32, double: u32) {
+        match self {
+            Self::Int(value) => out.fixed64(int, value as u64),
+            Self::Double(value) => out.fixed64(double, value.to_bits()),
         }
     }
+}
 
-    /// The content of a metric with one point. `start` and `at`: nanoseconds since 1970, `start` 0
-    /// for a gauge.
-    pub fn write<K: AttributeKey>(
+impl Point<'_> {
+    /// A point of a gauge or a sum, as an entry of its metric.
+    pub fn write_number<'e>(
         &self,
         out: &mut Writer,
-        start: u64,
-        at: u64,
         number: Number,
-        attributes: &[(K, Value<'_>)],
+        exemplars: impl IntoIterator<Item = &'e Exemplar>,
     ) {
-        out.raw(&self.head);
-        let expected = 32 * (1 + attributes.len());
-        let data = out.open(self.data, expected);
-        let point = out.open(DATA_POINTS, expected);
-        time(out, START_TIME, start);
-        time(out, TIME, at);
-        match number {
-            Number::Int(int) => out.fixed64(AS_INT, int as u64),
-            Number::Double(double) => out.fixed64(AS_DOUBLE, double.to_bits()),
+        let open = self.begin_number(out, number, 32 + self.attributes.len());
+        for exemplar in exemplars {
+            exemplar.write(out, EXEMPLARS);
         }
-        for (key, value) in attributes {
-            attribute(out, point_attributes(self.data), key, *value);
+        out.close(open);
+    }
+
+    /// Attributes may be written behind it.
+    pub(super) fn begin_number(&self, out: &mut Writer, number: Number, expected: usize) -> Open {
+        let open = self.begin(out, expected);
+        number.write(out, AS_INT, AS_DOUBLE);
+        open
+    }
+
+    pub(super) fn begin(&self, out: &mut Writer, expected: usize) -> Open {
+        let open = out.open(DATA_POINTS, expected);
+        time(out, START_TIME, self.start);
+        time(out, TIME, self.at);
+        out.raw(self.attributes);
+        open
+    }
+}
+
+impl Exemplar {
+    pub(super) fn write(&self, out: &mut Writer, number: u32) {
+        let open = out.open(number, EXEMPLAR_LEN);
+        time(out, EXEMPLAR_TIME, self.at);
+        self.value.write(out, EXEMPLAR_INT, EXEMPLAR_DOUBLE);
+        if self.span_id != [0; 8] {
+            out.bytes(EXEMPLAR_SPAN_ID, &self.span_id);
         }
-        out.close(point);
-        out.raw(&self.tail);
-        out.close(data);
+        if self.trace_id != [0; 16] {
+            out.bytes(EXEMPLAR_TRACE_ID, &self.trace_id);
+        }
+        out.close(open);
     }
 }
