@@ -51,6 +51,8 @@
 //! keeps to the limits of [`Settings`]. Parents are said, not guessed: no context hangs on a thread.
 //! [`propagation`] reads and writes them as the headers of W3C.
 //!
+//! **Metrics.** What instruments measure is put together before it is sent: [`metrics`].
+//!
 //! ```no_run
 //! use http::HeaderMap;
 //! use std::time::Duration;
@@ -102,6 +104,7 @@ mod intake;
 #[cfg(feature = "tracing-layer")]
 pub mod layer;
 mod life;
+pub mod metrics;
 pub mod propagation;
 mod recorder;
 mod sampling;
@@ -122,6 +125,7 @@ pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use sampling::{RootSampler, Sampler};
 pub use service::{EmbedError, Embedded};
 pub use settings::{
-    Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
+    Compression, InstrumentSettings, Protocol, Settings, SettingsError, SignalSettings,
+    TemporalityPreference,
 };
 pub use span::{Span, SpanLimits, Tracer};

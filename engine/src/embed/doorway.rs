@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) enum Command {
     Record(Box<Recording>),
     Export(Box<Exporting>),
-    Flush(SyncSender<Result<FlushReport, FlushError>>),
+    Flush(Flushing),
     /// Take what is recorded, then let go of the engine, which ends when it has delivered.
     Close(Box<Running>),
     /// A defect on the shard, as a test needs it.
@@ -22,11 +22,19 @@ pub(super) enum Command {
     Panic,
 }
 
+/// Who waits for a flush, and for what.
+#[derive(Debug)]
+pub(super) struct Flushing {
+    /// What instruments have measured is exported before.
+    pub with_metrics: bool,
+    pub answer: SyncSender<Result<FlushReport, FlushError>>,
+}
+
 /// Everything that was recorded before the flush is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {
-    /// What recorders had no room for, since the start.
+    /// What recorders had no room for, and measurements that are in no sum, since the start.
     pub dropped_items: u64,
 }
 

@@ -5,10 +5,12 @@
 //! offered again, and meanwhile its recorder fills up, and drops.
 
 mod exports;
+mod instruments;
 
 use super::clock::Clock;
-use super::doorway::{Command, Doorway, FlushError, FlushReport};
+use super::doorway::{Command, Doorway, FlushError, FlushReport, Flushing};
 use super::export::{ExportError, ExportReport};
+use super::metrics::Collector;
 use super::recorder::Source;
 use crate::control::Running;
 use crate::exchange::{
@@ -23,6 +25,7 @@ use bytes::Bytes;
 pub(super) use exports::{Claim, Exporting};
 use exports::{Exports, Waiting};
 use http::request::Parts;
+use instruments::Instruments;
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -59,6 +62,7 @@ struct Intake {
     /// Requests that wait for delivery, and their items.
     unanswered: HashMap<RequestId, u64>,
     exports: Exports,
+    instruments: Instruments,
     flushes: Vec<Flush>,
     /// Given up or refused for good, since a flush last said so.
     failed_items: u64,
@@ -78,6 +82,8 @@ struct Open {
 #[derive(Debug)]
 struct Flush {
     answer: SyncSender<Result<FlushReport, FlushError>>,
+    /// What instruments measured before is not collected yet.
+    waits_for_metrics: bool,
     /// `None` until everything recorded before it is admitted.
     waits_for: Option<HashSet<RequestId>>,
 }
@@ -88,6 +94,7 @@ pub(super) async fn run(
     doorway: Arc<Doorway>,
     bell: Consumer<()>,
     clock: Arc<Clock>,
+    (collector, interval): (Collector, Duration),
 ) {
     #[cfg(feature = "tracing-layer")]
     super::layer::leave_out_this_thread();
@@ -102,6 +109,7 @@ pub(super) async fn run(
         recordings: Vec::new(),
         unanswered: HashMap::new(),
         exports: Exports::default(),
+        instruments: Instruments::new(collector, interval, now()),
         flushes: Vec::new(),
         failed_items: 0,
         dropped_items: 0,
@@ -116,6 +124,7 @@ pub(super) async fn run(
         if now() >= next || !intake.flushes.is_empty() || closing.is_some() {
             intake.take_all();
             intake.offer_exports(now());
+            intake.export_metrics(now(), clock.now().unix, closing.is_some());
             clock.calibrate(std::time::Instant::now());
             next = now() + PERIOD;
         }
@@ -156,8 +165,12 @@ impl Intake {
                     });
                     has_exports = true;
                 }
-                Command::Flush(answer) => self.flushes.push(Flush {
+                Command::Flush(Flushing {
+                    with_metrics,
                     answer,
+                }) => self.flushes.push(Flush {
+                    answer,
+                    waits_for_metrics: with_metrics,
                     waits_for: None,
                 }),
                 Command::Close(running) => closing = Some(running),
@@ -245,6 +258,36 @@ impl Intake {
         self.recordings = recordings;
     }
 
+    /// Puts what instruments have measured into the pipeline, when it is time or somebody waits for
+    /// it. What finds no room is offered again before anything further is collected.
+    fn export_metrics(&mut self, now: Instant, unix: u64, is_closing: bool) {
+        self.instruments.reclaim(now);
+        let is_wanted = is_closing || self.flushes.iter().any(|flush| flush.waits_for_metrics);
+        if self.offer_metrics() && (is_wanted || self.instruments.is_due(now)) {
+            self.instruments.collect(now, unix);
+            for flush in &mut self.flushes {
+                flush.waits_for_metrics = false;
+            }
+            self.offer_metrics();
+        }
+    }
+
+    /// `false`: there is no room for all of them now.
+    fn offer_metrics(&mut self) -> bool {
+        while let Some(message) = self.instruments.next() {
+            let (head, metrics) = (self.instruments.head(), Rope::from(message.metrics.clone()));
+            match self.admit(&head, &message.envelope, metrics, message.points) {
+                Ok(()) => {}
+                Err(refused) if self.comes_again(refused) => {
+                    self.instruments.put_back(message);
+                    return false;
+                }
+                Err(_) => self.failed_items += message.points,
+            }
+        }
+        true
+    }
+
     /// `false`: there is no room for all of it now.
     fn take(&mut self, open: &mut Open) -> bool {
         if let Some((items, count)) = open.kept.take()
@@ -268,24 +311,35 @@ impl Intake {
 
     /// Puts items into the pipeline, or keeps them where there is no room. `false`: kept.
     fn offer(&mut self, open: &mut Open, items: Rope, count: u64) -> bool {
-        match self.admit(open, items.clone(), count) {
+        let envelope = &open.recording.envelope;
+        match self.admit(&open.head, envelope, items.clone(), count) {
             Ok(()) => true,
-            Err(refused) => {
-                let comes_again = matches!(refused, Code::Unavailable | Code::ResourceExhausted);
-                if comes_again && !self.is_draining {
-                    open.kept = Some((items, count));
-                    return false;
-                }
+            Err(refused) if self.comes_again(refused) => {
+                open.kept = Some((items, count));
+                false
+            }
+            Err(_) => {
                 self.failed_items += count;
                 true
             }
         }
     }
 
-    fn admit(&mut self, open: &Open, items: Rope, count: u64) -> Result<(), Code> {
-        let mut message = Rope::from(open.recording.envelope.head(items.len()));
+    /// Whether what was refused is offered again.
+    const fn comes_again(&self, refused: Code) -> bool {
+        matches!(refused, Code::Unavailable | Code::ResourceExhausted) && !self.is_draining
+    }
+
+    fn admit(
+        &mut self,
+        head: &Parts,
+        envelope: &Envelope,
+        items: Rope,
+        count: u64,
+    ) -> Result<(), Code> {
+        let mut message = Rope::from(envelope.head(items.len()));
         message.append(items);
-        let put = self.put(&open.head, message);
+        let put = self.put(head, message);
         if let Some(request) = put.map_err(|reply| code(&reply))? {
             self.unanswered.insert(request, count);
         }
@@ -320,10 +374,11 @@ impl Intake {
 
     /// A flush begins when everything is admitted, and ends when all of that is answered.
     fn advance_flushes(&mut self) {
-        let admitted = self.recordings.iter().all(|open| open.kept.is_none());
+        let admitted = self.instruments.is_admitted()
+            && self.recordings.iter().all(|open| open.kept.is_none());
         let mut begun = false;
         for flush in &mut self.flushes {
-            if flush.waits_for.is_none() && admitted {
+            if flush.waits_for.is_none() && !flush.waits_for_metrics && admitted {
                 flush.waits_for = Some(self.unanswered.keys().copied().collect());
                 begun = true;
             }
@@ -333,7 +388,8 @@ impl Intake {
         }
         let recordings = self.recordings.iter();
         let dropped = recordings.map(|open| open.recording.source.dropped());
-        let dropped_items = self.dropped_items + dropped.sum::<u64>();
+        let dropped = dropped.sum::<u64>() + self.instruments.dropped();
+        let dropped_items = self.dropped_items + dropped;
         let failed = &mut self.failed_items;
         let mut outcome = || match std::mem::take(failed) {
             0 => Ok(FlushReport { dropped_items }),

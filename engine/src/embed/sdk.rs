@@ -69,7 +69,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits until what was recorded is delivered.
 fn flush(engine: &Embedded, timeout: Duration) -> OTelSdkResult {
-    match engine.flush(timeout) {
+    match engine.flush_recorders(timeout) {
         Ok(_) => Ok(()),
         Err(FlushError::TimedOut) => Err(OTelSdkError::Timeout(timeout)),
         Err(error @ (FlushError::Undelivered { .. } | FlushError::Ended(_))) => {

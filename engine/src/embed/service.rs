@@ -2,9 +2,10 @@
 
 use super::budget::{Budget, RecorderMemory};
 use super::clock::Clock;
-use super::doorway::{Command, Doorway, FlushError, FlushReport};
+use super::doorway::{Command, Doorway, FlushError, FlushReport, Flushing};
 use super::intake::{self, Recording};
 use super::life::{Ended, Life};
+use super::metrics::{Meter, Registry};
 use super::recorder::{Recorder, RecorderLimits, Shared};
 use super::settings::{Settings, SettingsError, TemporalityPreference};
 use super::span::Tracer;
@@ -35,6 +36,7 @@ pub struct Embedded {
     shared: Shared,
     settings: Settings,
     clock: Arc<Clock>,
+    registry: Arc<Registry>,
 }
 
 /// Why the engine did not start. The service can go on without it.
@@ -77,6 +79,8 @@ impl Embedded {
                 usize::try_from(recorders_bytes).unwrap_or(usize::MAX),
             )),
         };
+        let registry = Registry::new(&shared.life, &shared.budget, &clock, settings);
+        let registry = Arc::new(registry);
         if !SIGNALS.iter().any(|signal| settings.takes(*signal)) {
             return Ok(Self {
                 doorway: None,
@@ -85,6 +89,7 @@ impl Embedded {
                 shared,
                 settings: settings.clone(),
                 clock,
+                registry,
             });
         }
         let config = settings.config().map_err(EmbedError::Settings)?;
@@ -98,7 +103,8 @@ impl Embedded {
         let doorway = Arc::new(Doorway::new(bell, Arc::clone(&shared.life)));
         let inside = Arc::clone(&doorway);
         let compared = Arc::clone(&clock);
-        let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared));
+        let metrics = (registry.collector(), settings.instruments.export_interval);
+        let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared, metrics));
         let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
         clock.settle();
         Ok(Self {
@@ -108,6 +114,7 @@ impl Embedded {
             shared,
             settings: settings.clone(),
             clock,
+            registry,
         })
     }
 
@@ -143,6 +150,14 @@ impl Embedded {
             self.settings.sampler,
             self.settings.span_limits,
         )
+    }
+
+    /// What makes instruments, shared by all threads.
+    ///
+    /// Cost: a lock and a lookup.
+    pub fn meter(&self, scope: &Scope<'_>) -> Meter {
+        let is_on = self.doorway.is_some() && self.settings.takes(Signal::Metrics);
+        self.registry.meter(self.envelope(scope), is_on)
     }
 
     /// A recorder whose items stand in this resource and scope.
@@ -187,14 +202,27 @@ impl Embedded {
         self.settings.temporality
     }
 
-    /// Waits until everything recorded before is delivered, at most for `timeout`.
+    /// Waits until everything recorded and measured before is delivered, at most for `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.flush_with(timeout, true)
+    }
+
+    /// As [`flush`](Self::flush), but for what instruments have measured, which goes when it is time.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) fn flush_recorders(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.flush_with(timeout, false)
+    }
+
+    fn flush_with(&self, timeout: Duration, with_metrics: bool) -> Result<FlushReport, FlushError> {
         let Some(doorway) = &self.doorway else {
             return Ok(FlushReport { dropped_items: 0 });
         };
         let until = deadline(timeout);
         let (sender, answer) = sync_channel(1);
-        let sent = doorway.send(Command::Flush(sender));
+        let sent = doorway.send(Command::Flush(Flushing {
+            with_metrics,
+            answer: sender,
+        }));
         sent.map_err(|_| FlushError::Ended(self.ended(until)))?;
         match answer.recv_timeout(timeout) {
             Ok(outcome) => outcome,

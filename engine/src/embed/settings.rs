@@ -5,7 +5,10 @@
 
 mod document;
 mod environment;
+mod instruments;
 mod spans;
+
+pub use instruments::InstrumentSettings;
 
 use super::recorder::RecorderLimits;
 use super::sampling::Sampler;
@@ -57,6 +60,8 @@ pub struct Settings {
     pub configuration: Option<String>,
     pub runtime: Requested,
     pub temporality: TemporalityPreference,
+    /// How what instruments measure is put together.
+    pub instruments: InstrumentSettings,
     /// Which spans of a [`Tracer`](super::Tracer) are recorded.
     pub sampler: Sampler,
     /// What a span of a [`Tracer`](super::Tracer) may hold.
@@ -197,6 +202,7 @@ impl Default for Settings {
             configuration: None,
             runtime: Requested::default(),
             temporality: TemporalityPreference::default(),
+            instruments: InstrumentSettings::default(),
             sampler: Sampler::default(),
             span_limits: SpanLimits::default(),
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
-    UNKNOWN_SERVICE, spans,
+    UNKNOWN_SERVICE, instruments, spans,
 };
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ impl Settings {
         batches(&set, "OTEL_BLRP_", &mut settings.logs)?;
         resource(&set, &mut settings)?;
         spans::read(&set, &mut settings)?;
+        settings.instruments = instruments::read(&set)?;
         if let Some(value) = set(TEMPORALITY) {
             settings.temporality = match value.trim().to_ascii_lowercase().as_str() {
                 "cumulative" => TemporalityPreference::Cumulative,
@@ -207,7 +208,7 @@ fn resource(
     Ok(())
 }
 
-fn count(name: String, value: String) -> Result<u64, SettingsError> {
+pub(super) fn count(name: String, value: String) -> Result<u64, SettingsError> {
     let items = value.trim().parse().ok().filter(|items| *items > 0);
     items.ok_or_else(|| wrong(name, value, "a number above 0"))
 }
