@@ -36,6 +36,10 @@ stages:
 embed:
     EMBED_RECORD={{justfile_directory()}}/bench/record/embed.md cargo bench -p tailrace-bench --bench embed
 
+# What a measurement of an instrument costs, into the record.
+instruments:
+    INSTRUMENTS_RECORD={{justfile_directory()}}/bench/record/instruments.md cargo bench -p tailrace-bench --bench instruments
+
 # The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
 # and `just measure --record bench/record` for all of them.
 measure *args:

@@ -1,5 +1,6 @@
 //! A service that makes its spans by a tracer of the embedded engine: each thread has its own, the
-//! parent of a request's span comes in its headers, and what is done for it is a child.
+//! parent of a request's span comes in its headers, and what is done for it is a child. How long
+//! requests take goes into a histogram, whose exemplars name spans.
 //!
 //! `cargo run -p tailrace-engine --example service_direct 127.0.0.1:8080`, with a collector, or
 //! `tailrace sink`, on port 4318; then `curl localhost:8080/cart`.
@@ -9,8 +10,9 @@ mod http;
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tailrace_codec::otlp::encode::{Key, Scope, SpanKind, StatusCode};
+use tailrace_engine::embed::metrics::{Buckets, Histogram, Instrument};
 use tailrace_engine::embed::propagation::extract_headers;
 use tailrace_engine::embed::span::SpanOptions;
 use tailrace_engine::embed::{Embedded, Settings, Tracer};
@@ -37,6 +39,14 @@ pub fn serve(
         ..Scope::default()
     };
     let keys = Keys::default();
+    let duration = Instrument {
+        name: "http.server.request.duration",
+        unit: "s",
+        ..Instrument::default()
+    };
+    let durations = engine
+        .meter(&scope)
+        .histogram_with(duration, &Buckets::exponential())?;
     let left = AtomicUsize::new(requests);
     std::thread::scope(|threads| {
         for _ in 0..THREADS {
@@ -50,7 +60,7 @@ pub fn serve(
                     // A connection that breaks is its client's affair.
                     let _ = listener
                         .accept()
-                        .map(|(stream, _)| handle(&stream, &tracer, &keys));
+                        .map(|(stream, _)| handle(&stream, &tracer, &durations, &keys));
                 }
             });
         }
@@ -76,7 +86,13 @@ impl Default for Keys {
     }
 }
 
-fn handle(stream: &TcpStream, tracer: &Tracer, keys: &Keys) -> std::io::Result<()> {
+fn handle(
+    stream: &TcpStream,
+    tracer: &Tracer,
+    durations: &Histogram,
+    keys: &Keys,
+) -> std::io::Result<()> {
+    let began = Instant::now();
     let request = http::read(stream)?;
     let parent = extract_headers(&request.headers);
     let options = SpanOptions {
@@ -101,6 +117,8 @@ fn handle(stream: &TcpStream, tracer: &Tracer, keys: &Keys) -> std::io::Result<(
     if !found {
         span.status(StatusCode::Error, "");
     }
+    let seconds = began.elapsed().as_secs_f64();
+    durations.record_in(seconds, &[(&keys.status, status.into())], span.context());
     // Ended before the answer, so that who has the answer knows that the span is on its way.
     span.end();
     http::answer(stream, status)

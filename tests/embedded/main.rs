@@ -2,6 +2,7 @@
 
 mod export;
 mod layer;
+mod metrics;
 mod promises;
 mod services;
 

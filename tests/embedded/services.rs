@@ -1,6 +1,8 @@
 //! The examples are run, and what they are said to record has arrived when they end.
 
 use crate::settings;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::error::Error;
 use std::io::{Read, Write};
@@ -31,8 +33,16 @@ fn get(address: SocketAddr, path: &str) -> String {
 
 type Serve = fn(&TcpListener, usize, &Settings) -> Result<(), Box<dyn Error>>;
 
-/// Spans, by their names and ends, and texts of log records.
-fn served(serve: Serve) -> (Vec<Span>, usize) {
+/// What came of two requests.
+#[derive(Default)]
+struct Served {
+    /// By their names and starts.
+    spans: Vec<Span>,
+    logs: usize,
+    metrics: Vec<Metric>,
+}
+
+fn served(serve: Serve) -> Served {
     let backend = Backend::start();
     let settings = settings(&backend, Protocol::HttpProtobuf);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -42,24 +52,33 @@ fn served(serve: Serve) -> (Vec<Span>, usize) {
         assert_eq!(get(address, "/cart"), "HTTP/1.1 200");
         assert_eq!(get(address, "/broken"), "HTTP/1.1 500");
     });
-    let (mut spans, mut logs) = (Vec::new(), 0);
+    let mut served = Served::default();
     for call in backend.calls().iter() {
         match &call.export {
             Export::Traces(request) => {
                 let entries = request.resource_spans.iter();
                 let entries = entries.flat_map(|entry| &entry.scope_spans);
-                spans.extend(entries.flat_map(|entry| entry.spans.iter().cloned()));
+                served
+                    .spans
+                    .extend(entries.flat_map(|entry| entry.spans.iter().cloned()));
             }
             Export::Logs(request) => {
                 let entries = request.resource_logs.iter();
                 let entries = entries.flat_map(|entry| &entry.scope_logs);
-                logs += entries.map(|entry| entry.log_records.len()).sum::<usize>();
+                served.logs += entries.map(|entry| entry.log_records.len()).sum::<usize>();
             }
-            other => panic!("neither spans nor logs: {other:?}"),
+            Export::Metrics(request) => {
+                let entries = request.resource_metrics.iter();
+                let entries = entries.flat_map(|entry| &entry.scope_metrics);
+                let metrics = entries.flat_map(|entry| entry.metrics.iter().cloned());
+                served.metrics.extend(metrics);
+            }
+            other => panic!("not recorded: {other:?}"),
         }
     }
-    spans.sort_by(|a, b| (&a.name, a.start_time_unix_nano).cmp(&(&b.name, b.start_time_unix_nano)));
-    (spans, logs)
+    let order = |span: &Span| (span.name.clone(), span.start_time_unix_nano);
+    served.spans.sort_by_key(order);
+    served
 }
 
 fn check(spans: &[Span]) {
@@ -86,14 +105,27 @@ fn check(spans: &[Span]) {
 
 #[test]
 fn one_that_makes_its_spans_itself() {
-    let (spans, logs) = served(direct::serve);
-    check(&spans);
-    assert_eq!((spans[3].events.len(), logs), (1, 0));
+    let served = served(direct::serve);
+    check(&served.spans);
+    assert_eq!((served.spans[3].events.len(), served.logs), (1, 0));
+    let [duration] = &served.metrics[..] else {
+        panic!("one metric: {:?}", served.metrics);
+    };
+    assert_eq!(duration.name, "http.server.request.duration");
+    let Some(Data::ExponentialHistogram(histogram)) = &duration.data else {
+        panic!("a histogram: {duration:?}");
+    };
+    let points = &histogram.data_points;
+    assert_eq!(points.len(), 2, "one for each status");
+    for point in points {
+        assert_eq!((point.count, point.attributes.len()), (1, 1));
+        assert_eq!(point.exemplars[0].trace_id, TRACE);
+    }
 }
 
 #[test]
 fn one_that_only_uses_tracing() {
-    let (spans, logs) = served(traced::serve);
-    check(&spans);
-    assert_eq!(logs, 2);
+    let served = served(traced::serve);
+    check(&served.spans);
+    assert_eq!(served.logs, 2);
 }

@@ -267,3 +267,41 @@ fn spans_are_sampled_and_limited_as_the_environment_says() {
     assert_eq!(settings.expect("valid").span_limits, expected);
     assert!(from(&[("OTEL_SPAN_LINK_COUNT_LIMIT", "-1")]).is_err());
 }
+
+#[test]
+fn instruments_are_put_together_as_the_environment_says() {
+    use crate::embed::metrics::{Buckets, ExemplarFilter};
+    let read = |variables: &[(&str, &str)]| from(variables).map(|settings| settings.instruments);
+    let defaults = read(&[]).expect("valid");
+    assert_eq!(defaults, InstrumentSettings::default());
+    assert_eq!(defaults.export_interval, Duration::from_secs(60));
+    let told = read(&[
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1500"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "Base2_Exponential_Bucket_Histogram",
+        ),
+    ]);
+    let expected = InstrumentSettings {
+        export_interval: Duration::from_millis(1500),
+        exemplars: ExemplarFilter::AlwaysOff,
+        buckets: Buckets::exponential(),
+        ..defaults
+    };
+    assert_eq!(told.expect("valid"), expected);
+    for (name, value) in [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "some"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "summary",
+        ),
+    ] {
+        let fault = read(&[(name, value)]).expect_err(value).to_string();
+        assert!(
+            fault.contains(name) && fault.contains("allowed is"),
+            "{fault}"
+        );
+    }
+}

@@ -21,6 +21,13 @@ fn what_is_disabled_does_nothing_and_succeeds() {
     // More than a recorder holds.
     assert!((0..5000).all(|_| recorder.record(&[0; 1000])));
     assert_eq!((recorder.dropped(), recorder.pressure().0), (0, 0));
+    let meter = engine.meter(&Scope::default());
+    let served = meter.counter::<u64>("served").expect("valid");
+    served.add(1, &[]);
+    served.bind(&[]).add(1);
+    meter
+        .counter::<u64>("")
+        .expect_err("a fault of the program");
     let report = engine.flush(Duration::ZERO).expect("nothing to wait for");
     assert_eq!(report.dropped_items, 0);
     engine.shutdown(Duration::ZERO).expect("nothing to end");

@@ -2,6 +2,7 @@
 
 use crate::StartError;
 use crate::embed::doorway::Command;
+use crate::embed::metrics::BoundCounter;
 use crate::embed::{EmbedError, Embedded, Ended, ExportError, FlushError, Recorder, Settings};
 use std::time::{Duration, Instant};
 use tailrace_codec::Signal;
@@ -36,6 +37,8 @@ fn a_shard_that_dies_is_told_and_the_service_lives_on() {
 
     assert!(!recorder.record(b"item"));
     assert_eq!(recorder.dropped(), 1);
+    let meter = engine.meter(&Scope::default());
+    meter.counter::<u64>("served").expect("valid").add(1, &[]);
     let late = engine.recorder(Signal::Logs, &Scope::default());
     assert!(!late.record(b"item"));
     let export = engine.export_sync(Signal::Logs, &Scope::default(), &[b"item"], PATIENCE);
@@ -48,7 +51,8 @@ fn a_shard_that_dies_is_told_and_the_service_lives_on() {
 }
 
 /// What a forked child finds wrong, as a number for its exit status.
-fn wrong_in_child(engine: Embedded, recorder: &Recorder) -> i32 {
+fn wrong_in_child(engine: Embedded, recorder: &Recorder, served: &BoundCounter<u64>) -> i32 {
+    served.add(1);
     let begun = Instant::now();
     let forked = FlushError::Ended(Ended::Forked);
     let mut found = Vec::new();
@@ -75,13 +79,15 @@ fn wrong_in_child(engine: Embedded, recorder: &Recorder) -> i32 {
 fn a_forked_child_is_told_and_its_parent_goes_on() {
     let engine = engine();
     let recorder = recorder(&engine);
+    let served = engine.meter(&Scope::default()).counter("served");
+    let served = served.expect("valid").bind(&[]);
     // SAFETY: glibc's allocator works in a forked child of several threads; the child uses nothing
     // else of theirs, which is what is tested, and ends without their destructors.
     match unsafe { libc::fork() } {
         -1 => panic!("no fork: {}", std::io::Error::last_os_error()),
         0 => {
             let wrong = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                wrong_in_child(engine, &recorder)
+                wrong_in_child(engine, &recorder, &served)
             }));
             // SAFETY: it ends the process, which no other thread is in.
             unsafe { libc::_exit(wrong.unwrap_or(101)) }
