@@ -131,10 +131,10 @@ mod tests {
     fn each_offer_is_kept_as_often_as_any_other() {
         let mut counts = [0_i32; 10];
         for seed in 0..4_000 {
-            let mut first = Reservoir::default();
-            first.random = Random::new(seed);
-            let mut second = Reservoir::default();
-            second.random = Random::new(!seed);
+            let [mut first, mut second] = [seed, !seed].map(|seed| Reservoir {
+                kept: Vec::new(),
+                random: Random::new(seed),
+            });
             (0..7).for_each(|value| first.offer(3, of(value)));
             (7..10).for_each(|value| second.offer(3, of(value)));
             second.drain().for_each(|kept| first.merge(kept));

@@ -60,7 +60,7 @@ pub(super) fn with_page<R>(
         {
             return Some(act(page));
         }
-        with_book(books, outbox, |book| book.page(slot).map(|page| act(page)))?
+        with_book(books, outbox, |book| book.page(slot).map(act))?
     };
     BOOKS.try_with(with).ok()?
 }
@@ -74,9 +74,7 @@ pub(super) fn with_local<R>(
     act: impl FnOnce(&Local) -> R,
 ) -> Option<R> {
     let with = |books: &RefCell<Vec<Book>>| {
-        with_book(books, outbox, |book| {
-            book.local(slot, buckets).map(|local| act(local))
-        })?
+        with_book(books, outbox, |book| book.local(slot, buckets).map(act))?
     };
     BOOKS.try_with(with).ok()?
 }
