@@ -76,18 +76,18 @@ fn main() {
         ("counter, known attributes", &|_| bound.add(1)),
         ("counter, 3 attributes", &|_| counter.add(1, &set)),
         ("SDK: counter, 3 attributes", &|_| {
-            sdk_counter.add(1, &sdk_set)
+            sdk_counter.add(1, &sdk_set);
         }),
         ("SDK: counter, no attributes", &|_| sdk_counter.add(1, &[])),
         ("gauge, known attributes", &|at| gauge.set(at as i64)),
         ("histogram, known attributes", &|at| {
-            explicit.record(size(at))
+            explicit.record(size(at));
         }),
         ("exponential histogram, known attributes", &|at| {
-            exponential.record(size(at))
+            exponential.record(size(at));
         }),
         ("SDK: histogram, 3 attributes", &|at| {
-            sdk_histogram.record(size(at), &sdk_set)
+            sdk_histogram.record(size(at), &sdk_set);
         }),
     ];
     let measured: Vec<_> = rows
