@@ -176,9 +176,12 @@ impl Tenants {
         if tenant != TenantId::default() {
             checked = self.check_one(tenant, now).and(checked);
         }
+        // What is refused is asked for, too: of the tenant's quota, and of that of all together.
         checked.inspect_err(|_| {
-            let entry = &mut self.entries[tenant.index()];
-            entry.asked += entry.usual;
+            self.entries[0].ask();
+            if tenant != TenantId::default() {
+                self.entries[tenant.index()].ask();
+            }
         })
     }
 
@@ -316,6 +319,11 @@ impl Tenants {
 }
 
 impl Entry {
+    /// A request of the usual size was refused.
+    const fn ask(&mut self) {
+        self.asked += self.usual;
+    }
+
     fn new(name: Arc<str>, rule: QuotaRule, share: f64) -> Self {
         let mut limit = RateLimit::new(rule.rate);
         limit.set_share(share, Instant(0));

@@ -296,7 +296,9 @@ impl Lane {
         self.station
             .handle_arrival(part.size.items, part.size.bytes);
         let drops = self.settings.queue.overflow.drops();
-        let turned_away = self.turns_away(part.class.priority);
+        // Without a policy that drops, a request that was taken is taken whole: its sender has been, or
+        // will be, told so.
+        let turned_away = drops && self.turns_away(part.class.priority);
         let fits = !turned_away && (!drops || self.has_room(part.size) || self.make_room(&part));
         self.held.add(&part);
         self.counters.admitted += part.size.items;

@@ -324,7 +324,6 @@ impl Pipeline {
                     awaited |= self.admit_part(lane, part, waits);
                 }
             }
-            self.follow_ladder(lane);
         }
         if awaited {
             self.store.set_waiter(payload, id);

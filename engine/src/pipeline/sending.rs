@@ -44,7 +44,10 @@ impl Pipeline {
             {
                 self.dispatch(lane_id(index), batch, now);
             }
-            self.follow_ladder(lane_id(index));
+            // It may come back long after the last part left, which let nobody in.
+            if self.follow_ladder(lane_id(index)) && !self.blocked.is_empty() {
+                self.let_in(lane_id(index), now);
+            }
         }
     }
 

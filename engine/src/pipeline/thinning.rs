@@ -41,8 +41,10 @@ impl Pipeline {
         Some(part)
     }
 
-    /// What a lane's queue asks for now: told to people, and to its outlet.
-    pub(super) fn follow_ladder(&mut self, lane: LaneId) {
+    /// What a lane's queue asks for now: told to people, and to its outlet. Whether it takes again
+    /// what it turned away.
+    pub(super) fn follow_ladder(&mut self, lane: LaneId) -> bool {
+        let mut takes_again = false;
         while let Some(change) = self.lanes[lane.index()].poll_ladder() {
             if let Outlet::Network(network) = &mut self.outlets[lane.index()] {
                 network.set_harder(change.to >= Step::CompressHarder);
@@ -50,6 +52,8 @@ impl Pipeline {
             let notice = self.notices[lane.index()].announce(What::Degraded(change));
             self.outputs
                 .push_back(super::Output::Notice { lane, notice });
+            takes_again = change.from == Step::Reject;
         }
+        takes_again
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::StartError;
 use crate::embed::doorway::Command;
-use crate::embed::metrics::BoundCounter;
+use crate::embed::metrics::BoundHistogram;
 use crate::embed::{EmbedError, Embedded, Ended, ExportError, FlushError, Recorder, Settings};
 use std::time::{Duration, Instant};
 use tailrace_codec::Signal;
@@ -51,8 +51,8 @@ fn a_shard_that_dies_is_told_and_the_service_lives_on() {
 }
 
 /// What a forked child finds wrong, as a number for its exit status.
-fn wrong_in_child(engine: Embedded, recorder: &Recorder, served: &BoundCounter<u64>) -> i32 {
-    served.add(1);
+fn wrong_in_child(engine: Embedded, recorder: &Recorder, sizes: &BoundHistogram) -> i32 {
+    sizes.record(1.0);
     let begun = Instant::now();
     let forked = FlushError::Ended(Ended::Forked);
     let mut found = Vec::new();
@@ -79,15 +79,15 @@ fn wrong_in_child(engine: Embedded, recorder: &Recorder, served: &BoundCounter<u
 fn a_forked_child_is_told_and_its_parent_goes_on() {
     let engine = engine();
     let recorder = recorder(&engine);
-    let served = engine.meter(&Scope::default()).counter("served");
-    let served = served.expect("valid").bind(&[]);
+    let sizes = engine.meter(&Scope::default()).histogram("sizes");
+    let sizes = sizes.expect("valid").bind(&[]);
     // SAFETY: glibc's allocator works in a forked child of several threads; the child uses nothing
     // else of theirs, which is what is tested, and ends without their destructors.
     match unsafe { libc::fork() } {
         -1 => panic!("no fork: {}", std::io::Error::last_os_error()),
         0 => {
             let wrong = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                wrong_in_child(engine, &recorder, &served)
+                wrong_in_child(engine, &recorder, &sizes)
             }));
             // SAFETY: it ends the process, which no other thread is in.
             unsafe { libc::_exit(wrong.unwrap_or(101)) }

@@ -3,9 +3,11 @@
 use super::world::{World, code, lane, never, ok, status};
 use crate::batch::Sizer;
 use crate::config::Overflow;
-use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::egress::lane::{Degradation, LaneSettings, QueueLimit};
 use crate::flow::fair::FairRule;
+use crate::flow::ladder::LadderRule;
 use crate::telemetry::DropReason;
+use std::time::Duration;
 use tailrace_codec::grpc::Code;
 
 /// One batch at a time, failures a hundred times as often as all others.
@@ -126,4 +128,39 @@ fn a_full_queue_gives_up_the_least_important_first() {
     let mut names = world.names(0);
     names.sort();
     assert_eq!(names, ["c!", "d!", "e!", "sent"]);
+}
+
+/// On its last step the ladder turns away what is not important, before it is taken: of a request that
+/// is taken for what is important in it nothing is dropped.
+#[test]
+fn of_a_request_that_is_taken_nothing_is_dropped() {
+    let mut world = World::with_classes(vec![LaneSettings {
+        degradation: Degradation {
+            ladder: Some(LadderRule {
+                marks: [0.1, 0.2, 0.3, 0.4, 0.5],
+                margin: 0.1,
+                hold: Duration::from_secs(1),
+            }),
+            ..Degradation::default()
+        },
+        queue: QueueLimit {
+            max: 4,
+            ..lane().queue
+        },
+        ..sorting()
+    }]);
+    world.script = never();
+    for _ in 0..2 {
+        world.request(&["a!"]);
+    }
+    world.turn();
+    let (_, refused) = world.request(&["b"]);
+    assert_eq!(code(refused.as_ref()), Some(Code::Unavailable));
+    let (_, taken) = world.request(&["c", "d!"]);
+    assert_eq!(code(taken.as_ref()), Some(Code::Ok));
+    let counters = world.pipeline.lanes()[0].counters();
+    assert_eq!(
+        (counters.admitted, counters.dropped.iter().sum::<u64>()),
+        (4, 0)
+    );
 }

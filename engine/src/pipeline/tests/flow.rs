@@ -3,8 +3,9 @@
 use super::world::*;
 use crate::batch::Sizer;
 use crate::config::Overflow;
-use crate::egress::lane::{LaneSettings, QueueLimit};
+use crate::egress::lane::{Degradation, LaneSettings, QueueLimit};
 use crate::exchange::Reply;
+use crate::flow::ladder::LadderRule;
 use crate::telemetry::DropReason;
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
@@ -83,6 +84,41 @@ fn a_blocking_queue_holds_the_sender_until_there_is_room() {
     let (id, reply) = &world.replies[0];
     assert_eq!((Some(*id), code(Some(reply))), (blocked, Some(Code::Ok)));
     assert_eq!(world.names(0), ["a", "b"]);
+}
+
+/// The last part left while the ladder still turned everything away, and let nobody in.
+#[test]
+fn who_was_turned_away_comes_in_when_the_ladder_comes_back() {
+    let mut world = World::new(vec![LaneSettings {
+        degradation: Degradation {
+            ladder: Some(LadderRule {
+                marks: [0.1, 0.2, 0.3, 0.4, 0.5],
+                margin: 0.1,
+                hold: Duration::from_secs(1),
+            }),
+            ..Degradation::default()
+        },
+        ..queue(4, Overflow::Block)
+    }]);
+    world.script = never();
+    world.request(&["a"]);
+    world.request(&["b"]);
+    world.turn();
+    let (turned_away, reply) = world.request(&["c"]);
+    assert!(reply.is_none());
+    world.script = Box::new(|_, _| Some(ok()));
+    while world.pipeline.lanes()[0].held().requests > 0 {
+        world.answer(ok());
+        world.turn();
+    }
+    assert!(world.replies.is_empty(), "it is turned away still");
+    world.pass(Duration::from_secs(2));
+    world.turn();
+    let (id, reply) = &world.replies[0];
+    assert_eq!(
+        (Some(*id), code(Some(reply))),
+        (turned_away, Some(Code::Ok))
+    );
 }
 
 #[test]
