@@ -29,7 +29,7 @@ pub struct Embedded {
     /// `None`: disabled, and nothing was started.
     doorway: Option<Arc<Doorway>>,
     /// `None` once it is shut down. Locked by who wants to know why it ended alone: one end of its
-    /// ring is for one thread, and only who owns the engine uses it.
+    /// ring is for one thread, and only who has taken it uses it.
     running: Mutex<Option<Box<Running>>>,
     /// Why it ended by itself, once somebody asked.
     cause: OnceLock<Arc<str>>,
@@ -267,21 +267,28 @@ impl Embedded {
 
     /// Flushes and ends the engine's threads, all within `timeout`. What is not delivered by then
     /// is dropped and counted.
-    pub fn shutdown(mut self, timeout: Duration) -> Result<FlushReport, FlushError> {
+    pub fn shutdown(self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.end(timeout)
+    }
+
+    /// As [`shutdown`](Self::shutdown), of an engine that others have too. From then on recorders drop
+    /// and count, and who waits is told that it has [`Ended`].
+    pub fn end(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
         let until = deadline(timeout);
         let flushed = self.flush(timeout);
-        let Some(running) = self.take_running() else {
-            return flushed;
-        };
         if self.shared.life.is_forked() {
-            forget(running);
             return flushed;
         }
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(taken) = running.take() else {
+            return flushed;
+        };
+        drop(running);
         let rest = until.saturating_duration_since(Instant::now());
-        let _ = running
+        let _ = taken
             .commands
             .send(control::Command::Stop { timeout: rest });
-        while !running.thread.is_finished() {
+        while !taken.thread.is_finished() {
             if Instant::now() >= until {
                 // They end by themselves: what they wait for has limits of its own.
                 return flushed.and(Err(FlushError::TimedOut));

@@ -99,6 +99,22 @@ impl SpanContext {
         }
     }
 
+    /// A span of this process, where only its parts are known.
+    pub const fn local(
+        trace_id: TraceId,
+        span_id: SpanId,
+        flags: TraceFlags,
+        trace_state: TraceState,
+    ) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            flags,
+            is_remote: false,
+            trace_state,
+        }
+    }
+
     pub const fn trace_id(&self) -> TraceId {
         self.trace_id
     }
