@@ -19,6 +19,8 @@
 //! are read where the caller has them, up to 32 of them beside each other on the stack.
 //!
 //! The functions are `pub` for the linker; their modules are not, for this is no interface of Rust's.
+//! What is, are the names of the numbers that C hands over: a number that C makes up must not become an
+//! `enum` unseen, so that functions take the number itself.
 
 mod boundary;
 mod context;
@@ -28,6 +30,12 @@ mod metric;
 mod scope;
 mod span;
 mod value;
+
+pub use boundary::Status;
+pub use log::Severity;
+pub use metric::MetricKind;
+pub use span::{SpanKind, SpanStatus};
+pub use value::ValueKind;
 
 #[cfg(test)]
 mod tests;
