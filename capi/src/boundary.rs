@@ -190,7 +190,9 @@ impl Last {
 #[unsafe(no_mangle)]
 pub extern "C" fn tailrace_status_text(status: c_int) -> *const c_char {
     let known = Status::ALL.into_iter().find(|own| *own as c_int == status);
-    known.map_or(c"no code of this library", Status::text).as_ptr()
+    known
+        .map_or(c"no code of this library", Status::text)
+        .as_ptr()
 }
 
 /// The version of the library; that of the header is TAILRACE_VERSION. They must be the same.

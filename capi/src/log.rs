@@ -1,8 +1,6 @@
 //! Log records.
 
-use crate::boundary::{
-    Failure, Status, guard, guard_or, optional, optional_text, put, shared,
-};
+use crate::boundary::{Failure, Status, guard, guard_or, optional, optional_text, put, shared};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::scope::{self, Scope};

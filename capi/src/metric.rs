@@ -1,6 +1,8 @@
 //! Data points of gauges and sums, as the program has them: nothing is added up here.
 
-use crate::boundary::{Failure, Status, guard, guard_or, optional, optional_text, put, shared, text};
+use crate::boundary::{
+    Failure, Status, guard, guard_or, optional, optional_text, put, shared, text,
+};
 use crate::engine::Engine;
 use crate::log::now;
 use crate::scope::{self, Scope};
@@ -84,7 +86,12 @@ pub unsafe extern "C" fn tailrace_metric_new(
             0 => encode::MetricKind::Gauge,
             1 => sum(Temporality::Delta),
             2 => sum(Temporality::Cumulative),
-            _ => return Err(Failure::argument("options->kind", "no tailrace_metric_kind")),
+            _ => {
+                return Err(Failure::argument(
+                    "options->kind",
+                    "no tailrace_metric_kind",
+                ));
+            }
         };
         let made = Metric {
             encoded: encode::Metric::new(name, description, unit, kind),
@@ -152,8 +159,16 @@ pub unsafe extern "C" fn tailrace_meter_record(
         if !recorder.is_on() {
             return Ok(());
         }
-        let start = if metric.is_gauge { 0 } else { point.start_unix_ns };
-        let at = if point.unix_ns == 0 { now() } else { point.unix_ns };
+        let start = if metric.is_gauge {
+            0
+        } else {
+            point.start_unix_ns
+        };
+        let at = if point.unix_ns == 0 {
+            now()
+        } else {
+            point.unix_ns
+        };
         let mut out = recorder.buffer();
         metric
             .encoded

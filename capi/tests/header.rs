@@ -6,7 +6,15 @@ use std::path::Path;
 
 /// In the order in which a reader needs them: a file's types and functions stand together.
 const SOURCES: [&str; 9] = [
-    "boundary", "value", "scope", "engine", "context", "span", "span/handle", "log", "metric",
+    "boundary",
+    "value",
+    "scope",
+    "engine",
+    "context",
+    "span",
+    "span/handle",
+    "log",
+    "metric",
 ];
 
 /// After a change of the interface: `TAILRACE_WRITE_DOCS=1 cargo test -p tailrace-capi --test header`.

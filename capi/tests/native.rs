@@ -80,9 +80,10 @@ fn arrives(program: &Path) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let said = String::from_utf8_lossy(&output.stdout);
 
-    let received = backend.received();
+    let calls = backend.calls();
+    let items: Vec<_> = calls.iter().flat_map(|call| call.export.items()).collect();
     let (mut spans, mut logs, mut points) = (Vec::new(), Vec::new(), Vec::new());
-    for item in received.items() {
+    for item in &items {
         made_by_the_example(item.resource.as_ref(), item.scope.as_ref());
         match &item.record {
             Record::Span(span) => spans.push(span),
@@ -113,7 +114,10 @@ fn arrives(program: &Path) {
     assert_eq!((&look_up.name[..], look_up.kind), ("look up", 3));
     assert_eq!(look_up.trace_id, TRACE);
     assert_eq!(look_up.parent_span_id, request.span_id);
-    assert_eq!(look_up.flags, 0x101, "sampled, and of a parent that is here");
+    assert_eq!(
+        look_up.flags, 0x101,
+        "sampled, and of a parent that is here"
+    );
     let status = look_up.status.as_ref().expect("a status");
     assert_eq!((status.code, &status.message[..]), (2, "no answer"));
     let [event] = &look_up.events[..] else {
@@ -132,12 +136,18 @@ fn arrives(program: &Path) {
     let body = log.body.as_ref().and_then(|body| body.value.clone());
     let text = "prices are those of yesterday".to_owned();
     assert_eq!(body, Some(Value::StringValue(text)));
-    assert_eq!((&log.trace_id, &log.span_id), (&request.trace_id, &request.span_id));
+    assert_eq!(
+        (&log.trace_id, &log.span_id),
+        (&request.trace_id, &request.span_id)
+    );
     assert_eq!((log.flags, log.time_unix_nano > 0), (1, true));
     let id = Value::StringValue("c-1".to_owned());
     assert_eq!(pairs(&log.attributes), [("cart.id", id)]);
 
-    assert_eq!((&metric.name[..], &metric.unit[..]), ("requests", "{request}"));
+    assert_eq!(
+        (&metric.name[..], &metric.unit[..]),
+        ("requests", "{request}")
+    );
     let Some(Data::Sum(sum)) = &metric.data else {
         panic!("a sum: {metric:?}");
     };
@@ -178,7 +188,7 @@ fn so_it_is_with_the_shared_library() {
     let folder = built().display().to_string();
     let library = [
         format!("-L{folder}"),
-        "-ltailrace_shared".to_owned(),
+        "-ltailrace".to_owned(),
         format!("-Wl,-rpath,{folder}"),
     ];
     arrives(&compiled("native_shared", &["-O2"], &library));

@@ -86,7 +86,10 @@ impl Span {
     pub(crate) unsafe fn end(span: *mut Self, at: Option<SystemTime>) -> Result<bool, Failure> {
         // SAFETY: as the caller says.
         let open = unsafe { exclusive(span, "span") }?.0.take();
-        let Open { span: ended, shared } = open.ok_or(Failure::plain(Status::SpanEnded))?;
+        let Open {
+            span: ended,
+            shared,
+        } = open.ok_or(Failure::plain(Status::SpanEnded))?;
         // SAFETY: it was open, so its handle is its caller's, and not among those that ended.
         let handle = unsafe { Box::from_raw(span) };
         let dropped = shared.tracer.dropped();
