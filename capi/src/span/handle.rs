@@ -23,8 +23,9 @@ pub struct Tracer(Rc<Shared>);
 
 struct Shared {
     tracer: embed::Tracer,
-    /// As many as were open at once. None of them shares in this.
-    ended: RefCell<Vec<Box<Span>>>,
+    /// As many as were open at once. They are pointers, since C may still have them. None of them
+    /// shares in this.
+    ended: RefCell<Vec<*mut Span>>,
 }
 
 /// A span that goes on. Belongs to the thread of its tracer.
@@ -55,12 +56,20 @@ impl Tracer {
         // long as it has the span, which it lends out for no longer than itself.
         let tracer: &'static embed::Tracer = unsafe { &(*Rc::as_ptr(&shared)).tracer };
         let span = tracer.start_with(name, options);
-        let mut handle = self.0.ended.borrow_mut().pop();
-        let handle = handle.take().unwrap_or_else(|| Box::new(Span(None)));
-        let handle = Box::into_raw(handle);
-        // SAFETY: it came out of a box just now.
+        let ended = self.0.ended.borrow_mut().pop();
+        let handle = ended.unwrap_or_else(|| Box::into_raw(Box::new(Span(None))));
+        // SAFETY: it came out of a box, and is freed with the tracer at the earliest.
         unsafe { (*handle).0 = Some(Open { span, shared }) };
         handle
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for handle in self.ended.get_mut().drain(..) {
+            // SAFETY: it came out of a box, and stood here once, for it was put here when it ended.
+            drop(unsafe { Box::from_raw(handle) });
+        }
     }
 }
 
@@ -90,15 +99,13 @@ impl Span {
             span: ended,
             shared,
         } = open.ok_or(Failure::plain(Status::SpanEnded))?;
-        // SAFETY: it was open, so its handle is its caller's, and not among those that ended.
-        let handle = unsafe { Box::from_raw(span) };
         let dropped = shared.tracer.dropped();
         match at {
             None => ended.end(),
             Some(at) => ended.end_at(at),
         }
         let is_kept = shared.tracer.dropped() == dropped;
-        shared.ended.borrow_mut().push(handle);
+        shared.ended.borrow_mut().push(span);
         Ok(is_kept)
     }
 }
