@@ -1,13 +1,11 @@
 //! Requests whose items differ, and what of them goes first.
 
-use super::world::{World, code, lane, never, ok, status};
+use super::world::{World, code, lane, never, ok, status, turning_away};
 use crate::batch::Sizer;
 use crate::config::Overflow;
-use crate::egress::lane::{Degradation, LaneSettings, QueueLimit};
+use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::flow::fair::FairRule;
-use crate::flow::ladder::LadderRule;
 use crate::telemetry::DropReason;
-use std::time::Duration;
 use tailrace_codec::grpc::Code;
 
 /// One batch at a time, failures a hundred times as often as all others.
@@ -135,14 +133,7 @@ fn a_full_queue_gives_up_the_least_important_first() {
 #[test]
 fn of_a_request_that_is_taken_nothing_is_dropped() {
     let mut world = World::with_classes(vec![LaneSettings {
-        degradation: Degradation {
-            ladder: Some(LadderRule {
-                marks: [0.1, 0.2, 0.3, 0.4, 0.5],
-                margin: 0.1,
-                hold: Duration::from_secs(1),
-            }),
-            ..Degradation::default()
-        },
+        degradation: turning_away(),
         queue: QueueLimit {
             max: 4,
             ..lane().queue

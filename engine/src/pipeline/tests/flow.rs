@@ -3,9 +3,8 @@
 use super::world::*;
 use crate::batch::Sizer;
 use crate::config::Overflow;
-use crate::egress::lane::{Degradation, LaneSettings, QueueLimit};
+use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::exchange::Reply;
-use crate::flow::ladder::LadderRule;
 use crate::telemetry::DropReason;
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
@@ -90,14 +89,7 @@ fn a_blocking_queue_holds_the_sender_until_there_is_room() {
 #[test]
 fn who_was_turned_away_comes_in_when_the_ladder_comes_back() {
     let mut world = World::new(vec![LaneSettings {
-        degradation: Degradation {
-            ladder: Some(LadderRule {
-                marks: [0.1, 0.2, 0.3, 0.4, 0.5],
-                margin: 0.1,
-                hold: Duration::from_secs(1),
-            }),
-            ..Degradation::default()
-        },
+        degradation: turning_away(),
         ..queue(4, Overflow::Block)
     }]);
     world.script = never();

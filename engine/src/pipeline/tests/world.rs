@@ -10,6 +10,7 @@ use crate::egress::lane::{Conclusion, Degradation, GateRule, LaneSettings, Queue
 use crate::egress::outlet::{EndpointSettings, Format, NetworkSettings, OutletSettings, Parcel};
 use crate::exchange::*;
 use crate::flow::BackoffRule;
+use crate::flow::ladder::LadderRule;
 use crate::ingress::{Protocol, Receiver, Signals};
 use crate::pipeline::{ListenerSettings, Output, Pipeline, PipelineSettings};
 use crate::time::Instant;
@@ -55,6 +56,18 @@ pub fn lane() -> LaneSettings {
 
 /// Of some tenants, by name.
 pub type Quotas = Vec<(Box<str>, QuotaRule)>;
+
+/// From half of the queue on nothing is taken that is not important; a second of calm is a step back.
+pub fn turning_away() -> Degradation {
+    Degradation {
+        ladder: Some(LadderRule {
+            marks: [0.1, 0.2, 0.3, 0.4, 0.5],
+            margin: 0.1,
+            hold: Duration::from_secs(1),
+        }),
+        ..Degradation::default()
+    }
+}
 
 /// Spans that failed are of high priority, all others of low.
 pub fn errors_first() -> ClassifierSettings {
