@@ -106,13 +106,9 @@ impl SpanContext {
         flags: TraceFlags,
         trace_state: TraceState,
     ) -> Self {
-        Self {
-            trace_id,
-            span_id,
-            flags,
-            is_remote: false,
-            trace_state,
-        }
+        let mut context = Self::remote(trace_id, span_id, flags, trace_state);
+        context.is_remote = false;
+        context
     }
 
     pub const fn trace_id(&self) -> TraceId {
