@@ -14,7 +14,7 @@ fmt:
     cargo fmt --all
 
 lint:
-    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 # Backend, forwarder and load in one process.
 demo *args:
@@ -39,6 +39,10 @@ embed:
 # What a measurement of an instrument costs, into the record.
 instruments:
     INSTRUMENTS_RECORD={{justfile_directory()}}/bench/record/instruments.md cargo bench -p tailrace-bench --bench instruments
+
+# What telemetry costs a small HTTP service, into the record.
+service:
+    SERVICE_RECORD={{justfile_directory()}}/bench/record cargo bench -p tailrace-bench --bench service
 
 # The bounds of speed and memory, on a machine with two processors or more: `just measure small`,
 # and `just measure --record bench/record` for all of them.

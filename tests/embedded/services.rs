@@ -15,6 +15,9 @@ use tailrace_tests::item::Export;
 #[path = "../../examples/service/direct.rs"]
 mod direct;
 #[allow(dead_code, clippy::duplicate_mod)]
+#[path = "../../examples/service/sdk.rs"]
+mod sdk;
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "../../examples/service/traced.rs"]
 mod traced;
 
@@ -128,4 +131,19 @@ fn one_that_only_uses_tracing() {
     let served = served(traced::serve);
     check(&served.spans);
     assert_eq!(served.logs, 2);
+}
+
+#[test]
+fn one_that_uses_the_sdk() {
+    let served = served(sdk::serve);
+    check(&served.spans);
+    assert_eq!((served.spans[3].events.len(), served.logs), (1, 2));
+    let [duration] = &served.metrics[..] else {
+        panic!("one metric: {:?}", served.metrics);
+    };
+    let Some(Data::Histogram(histogram)) = &duration.data else {
+        panic!("a histogram: {duration:?}");
+    };
+    let counts = histogram.data_points.iter().map(|point| point.count);
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 1], "one for each status");
 }
