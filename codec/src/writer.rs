@@ -1,5 +1,9 @@
 //! Appends fields to a buffer that its owner may use again.
 
+mod window;
+
+pub use window::Window;
+
 use crate::field::{Tag, WireType};
 use crate::varint;
 use bytes::Bytes;
@@ -111,44 +115,6 @@ impl Writer {
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The first `len` bytes of `padded`, at most `N`: one copy of a known length, which for a short
-    /// field costs less than a call of `memcpy`.
-    #[inline]
-    pub fn padded<const N: usize>(&mut self, padded: &[u8; N], len: usize) {
-        debug_assert!(len <= N);
-        let end = self.buffer.len() + len;
-        self.buffer.extend_from_slice(padded);
-        self.buffer.truncate(end);
-    }
-
-    /// As [`Self::raw`], faster where there are at most 32 bytes: two copies of a known length that
-    /// overlap, and no call.
-    #[inline]
-    pub fn short(&mut self, bytes: &[u8]) {
-        match bytes.len() {
-            17..=32 => self.ends::<16>(bytes),
-            9..=16 => self.ends::<8>(bytes),
-            5..=8 => self.ends::<4>(bytes),
-            2..=4 => self.ends::<2>(bytes),
-            _ => self.buffer.extend_from_slice(bytes),
-        }
-    }
-
-    /// `N` to `2 * N` bytes; others as by [`Self::raw`].
-    #[inline]
-    fn ends<const N: usize>(&mut self, bytes: &[u8]) {
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>())
-            && bytes.len() <= 2 * N
-        {
-            let begin = self.buffer.len();
-            self.buffer.extend_from_slice(first);
-            self.buffer.truncate(begin + bytes.len() - N);
-            self.buffer.extend_from_slice(last);
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
     }
 
     /// Takes the place of bytes that were written before. Panics where they were not.

@@ -88,13 +88,33 @@ impl Stages<'_> {
     pub fn stage_of<I, O: Product>(
         &mut self,
         name: &str,
+        make: impl FnMut() -> I,
+        run: impl FnMut(I) -> O,
+    ) -> &mut Self {
+        self.row_of(name, false, make, run)
+    }
+
+    /// As [`other`](Self::other), of something that is made anew for each call and used up by it.
+    pub fn other_of<I, O: Product>(
+        &mut self,
+        name: &str,
+        make: impl FnMut() -> I,
+        run: impl FnMut(I) -> O,
+    ) -> &mut Self {
+        self.row_of(name, true, make, run)
+    }
+
+    fn row_of<I, O: Product>(
+        &mut self,
+        name: &str,
+        is_other: bool,
         mut make: impl FnMut() -> I,
         mut run: impl FnMut(I) -> O,
     ) -> &mut Self {
         run(make());
         let made = make();
         let (allocations, output) = Allocations::of(|| run(made));
-        self.push(name, false, allocations, &output);
+        self.push(name, is_other, allocations, &output);
         drop(output);
         let mut group = self.bench.criterion.benchmark_group(&self.input.name);
         group.throughput(Throughput::Bytes(self.input.bytes as u64));

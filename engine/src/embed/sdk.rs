@@ -57,7 +57,7 @@ mod value;
 
 pub use log::{LogExporter, LogProcessor};
 pub use metric::MetricExporter;
-pub use span::{SpanExporter, SpanProcessor};
+pub use span::{SpanExporter, SpanProcessor, write_span};
 
 use super::{Embedded, FlushError};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -81,5 +81,8 @@ fn flush(engine: &Embedded, timeout: Duration) -> OTelSdkResult {
 /// Nanoseconds since 1970; 0 before.
 fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    // As `Duration::as_nanos`, without its 128 bits.
+    let nanos = since.as_secs().checked_mul(1_000_000_000);
+    let nanos = nanos.and_then(|nanos| nanos.checked_add(since.subsec_nanos().into()));
+    nanos.unwrap_or(u64::MAX)
 }

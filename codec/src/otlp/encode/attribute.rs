@@ -2,7 +2,7 @@
 
 use crate::otlp::fields::{KEY_VALUE_KEY, KEY_VALUE_VALUE};
 use crate::varint;
-use crate::writer::Writer;
+use crate::writer::{Window, Writer};
 
 const STRING: u32 = 1;
 const BOOL: u32 = 2;
@@ -69,12 +69,9 @@ pub trait AttributeKey {
     fn field_len(&self) -> usize;
     fn write(&self, out: &mut Writer);
 
-    /// Writes `head`, and the key's field behind it.
-    #[inline]
-    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
-        out.raw(&head);
-        self.write(out);
-    }
+    /// As [`write`](Self::write). Panics where the window is too short, for which a key that
+    /// takes up to [`SHORT`] bytes counts as one of [`SHORT`].
+    fn put<const N: usize>(&self, window: &mut Window<'_, N>);
 }
 
 impl AttributeKey for Key {
@@ -85,23 +82,15 @@ impl AttributeKey for Key {
 
     #[inline]
     fn write(&self, out: &mut Writer) {
-        if self.len <= SHORT {
-            out.padded(&self.short, self.len);
-        } else {
-            (*self.text).write(out);
-        }
+        (*self.text).write(out);
     }
 
     #[inline]
-    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
+    fn put<const N: usize>(&self, window: &mut Window<'_, N>) {
         if self.len <= SHORT {
-            let mut both = [0; 2 + SHORT];
-            both[..2].copy_from_slice(&head);
-            both[2..].copy_from_slice(&self.short);
-            out.padded(&both, 2 + self.len);
+            window.put_padded(&self.short, self.len);
         } else {
-            out.raw(&head);
-            (*self.text).write(out);
+            (*self.text).put(window);
         }
     }
 }
@@ -115,6 +104,12 @@ impl AttributeKey for str {
     #[inline]
     fn write(&self, out: &mut Writer) {
         out.bytes(KEY_VALUE_KEY, self.as_bytes());
+    }
+
+    #[inline]
+    fn put<const N: usize>(&self, window: &mut Window<'_, N>) {
+        window.put(&[tag(KEY_VALUE_KEY), self.len() as u8]);
+        window.put_short(self.as_bytes());
     }
 }
 
@@ -130,8 +125,8 @@ impl<K: AttributeKey + ?Sized> AttributeKey for &K {
     }
 
     #[inline]
-    fn write_after(&self, head: [u8; 2], out: &mut Writer) {
-        (**self).write_after(head, out);
+    fn put<const N: usize>(&self, window: &mut Window<'_, N>) {
+        (**self).put(window);
     }
 }
 
@@ -147,34 +142,47 @@ pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: V
         return attribute_any(out, number, key, value);
     }
     let room = SHORT_PAIR - key_len;
-    let head = |value_len: usize| [(number << 3 | 2) as u8, (key_len + 2 + value_len) as u8];
-    const VALUE: u8 = (KEY_VALUE_VALUE << 3 | 2) as u8;
+    let head = |value_len: usize| [tag(number), (key_len + 2 + value_len) as u8];
+    let int_head = |len| [tag(KEY_VALUE_VALUE), len, (INT << 3) as u8];
     match value {
-        Value::String(text) if text.len() + 4 <= room => {
+        Value::String(text) if text.len() + 4 <= room => out.window(|window: &mut Short<'_>| {
             let len = text.len() as u8;
-            key.write_after(head(text.len() + 2), out);
-            out.padded(&[VALUE, len + 2, (STRING << 3 | 2) as u8, len], 4);
-            out.short(text.as_bytes());
-        }
-        Value::Bool(bool) if room >= 4 => {
-            key.write_after(head(2), out);
-            out.padded(&[VALUE, 2, (BOOL << 3) as u8, u8::from(bool)], 4);
-        }
-        Value::Int(int @ 0..0x80) if room >= 4 => {
-            key.write_after(head(2), out);
-            out.padded(&[VALUE, 2, (INT << 3) as u8, int as u8], 4);
-        }
-        Value::Int(int @ 0x80..0x4000) if room >= 5 => {
-            key.write_after(head(3), out);
-            let [low, high] = [int as u8 | 0x80, (int >> 7) as u8];
-            out.padded(&[VALUE, 3, (INT << 3) as u8, low, high], 5);
-        }
+            window.put(&head(text.len() + 2));
+            key.put(window);
+            window.put(&[tag(KEY_VALUE_VALUE), len + 2, tag(STRING), len]);
+            window.put_short(text.as_bytes());
+        }),
+        Value::Bool(bool) if room >= 4 => out.window(|window: &mut Short<'_>| {
+            window.put(&head(2));
+            key.put(window);
+            window.put(&[tag(KEY_VALUE_VALUE), 2, (BOOL << 3) as u8, u8::from(bool)]);
+        }),
+        Value::Int(int @ 0..0x80) if room >= 4 => out.window(|window: &mut Short<'_>| {
+            window.put(&head(2));
+            key.put(window);
+            window.put(&int_head(2));
+            window.put(&[int as u8]);
+        }),
+        Value::Int(int @ 0x80..0x4000) if room >= 5 => out.window(|window: &mut Short<'_>| {
+            window.put(&head(3));
+            key.put(window);
+            window.put(&int_head(3));
+            window.put(&[int as u8 | 0x80, (int >> 7) as u8]);
+        }),
         value => attribute_any(out, number, key, value),
     }
 }
 
 /// The longest pair whose length takes a byte.
 const SHORT_PAIR: usize = 0x7f;
+
+/// A pair with its tag and length.
+type Short<'w> = Window<'w, { 2 + SHORT_PAIR }>;
+
+/// The tag of a length-delimited field with a number below 16.
+const fn tag(number: u32) -> u8 {
+    (number << 3 | 2) as u8
+}
 
 #[inline(never)]
 fn attribute_any(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {

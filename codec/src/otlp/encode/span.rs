@@ -93,10 +93,13 @@ impl SpanStart<'_> {
 
 /// A span's head, with all of known length in one piece and room for the end time in it.
 ///
-/// Cost: one copy of 64 bytes, and one of the name. [`SpanStart::write`] takes four of them and the
-/// end time another.
+/// Cost: one look at the buffer's capacity, and copies of known lengths but for the name.
+/// [`SpanStart::write`] takes four, and the end time another.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpanHead<'a>(pub SpanStart<'a>);
+
+/// A name that is no longer is written with the head. Its length takes a byte.
+const SHORT_NAME: usize = 64;
 
 /// Where the end time of a span stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,33 +109,41 @@ impl SpanHead<'_> {
     /// Writes the head; the end time is [`EndTime::fill`]ed in, and not given to [`SpanEnd`].
     #[inline]
     pub fn write(&self, out: &mut Writer) -> EndTime {
-        const ROOT: usize = 54;
         let Self(start) = self;
         let begin = out.len();
-        let mut head = [0; 64];
-        head[..2].copy_from_slice(&[tag(TRACE_ID), 16]);
-        head[2..18].copy_from_slice(&start.trace_id);
-        head[18..20].copy_from_slice(&[tag(SPAN_ID), 8]);
-        head[20..28].copy_from_slice(&start.span_id);
-        head[28..30].copy_from_slice(&[(KIND << 3) as u8, start.kind as u8]);
-        head[30] = (START_TIME << 3 | 1) as u8;
-        head[31..39].copy_from_slice(&start.start.to_le_bytes());
-        head[39] = (END_TIME << 3 | 1) as u8;
-        // A tag of two bytes: 16 << 3 | 5.
-        const { assert!(FLAGS == 16) };
-        head[48..50].copy_from_slice(&[0x85, 0x01]);
-        head[50..ROOT].copy_from_slice(&start.flags.to_le_bytes());
-        head[ROOT..56].copy_from_slice(&[tag(PARENT_SPAN_ID), 8]);
-        head[56..].copy_from_slice(&start.parent_span_id);
-        let has_parent = start.parent_span_id != [0; 8];
-        out.padded(&head, if has_parent { 64 } else { ROOT });
-        text(out, TRACE_STATE, start.trace_state.as_bytes());
-        match start.name.len() {
-            len @ 1..0x80 => {
-                out.padded(&[tag(NAME), len as u8], 2);
-                out.short(start.name.as_bytes());
+        let name = start.name.as_bytes();
+        let is_short = !name.is_empty() && name.len() <= SHORT_NAME && start.trace_state.is_empty();
+        // Each part goes to its place at once: put together elsewhere and then copied as a whole, it
+        // would be read before the writes of its parts are done, for which the processor waits.
+        out.window::<{ 64 + 2 + SHORT_NAME }>(|window| {
+            window.put(&[tag(TRACE_ID), 16]);
+            window.put(&start.trace_id);
+            window.put(&[tag(SPAN_ID), 8]);
+            window.put(&start.span_id);
+            window.put(&[
+                (KIND << 3) as u8,
+                start.kind as u8,
+                (START_TIME << 3 | 1) as u8,
+            ]);
+            window.put(&start.start.to_le_bytes());
+            window.put(&[(END_TIME << 3 | 1) as u8]);
+            window.put(&[0; 8]);
+            // A tag of two bytes: 16 << 3 | 5.
+            const { assert!(FLAGS == 16) };
+            window.put(&[0x85, 0x01]);
+            window.put(&start.flags.to_le_bytes());
+            if start.parent_span_id != [0; 8] {
+                window.put(&[tag(PARENT_SPAN_ID), 8]);
+                window.put(&start.parent_span_id);
             }
-            _ => text(out, NAME, start.name.as_bytes()),
+            if is_short {
+                window.put(&[tag(NAME), name.len() as u8]);
+                window.put_short(name);
+            }
+        });
+        if !is_short {
+            text(out, TRACE_STATE, start.trace_state.as_bytes());
+            text(out, NAME, name);
         }
         EndTime(begin + 40)
     }

@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn a_span_is_what_the_sdk_makes_of_it(data in span_data()) {
         let mut out = Writer::default();
-        span::write(&mut out, &data);
+        span::write_span(&mut out, &data);
         let mut ours = Span::decode(out.as_slice()).expect("a span");
         // A status that is not set may be left out.
         ours.status.get_or_insert_default();
