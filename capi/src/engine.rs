@@ -61,7 +61,9 @@ unsafe fn start(
     unsafe { put(place, std::ptr::null_mut(), "engine") }?;
     let engine = Embedded::start(&settings()?).map_err(|error| match &error {
         EmbedError::Settings(_) => Failure::told(Status::InvalidSettings, &error),
-        EmbedError::Start(_) => Failure::told(Status::NotStarted, &error),
+        EmbedError::Start(_) | EmbedError::Processors { .. } => {
+            Failure::told(Status::NotStarted, &error)
+        }
     })?;
     // SAFETY: as the caller says.
     unsafe { put(place, Box::into_raw(Box::new(Engine(engine))), "engine") }

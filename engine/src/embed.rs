@@ -105,6 +105,7 @@ mod intake;
 pub mod layer;
 mod life;
 pub mod metrics;
+mod placement;
 pub mod propagation;
 mod recorder;
 mod sampling;

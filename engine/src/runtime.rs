@@ -39,7 +39,9 @@ pub use connect::connect;
 pub use context::{RunError, run};
 pub use fork::Lineage;
 pub use listener::{Acceptor, Bound, bind};
-pub use processor::{bind_to_processor, process_cpu_time, thread_busy_time, thread_cpu_time};
+pub use processor::{
+    bind_to_processor, bind_to_processors, process_cpu_time, thread_busy_time, thread_cpu_time,
+};
 pub use ring::{Consumer, Full, Producer, ring};
 pub use socket::{Socket, TcpKeepalive, TcpOptions};
 pub use task::{Task, spawn, yield_now};

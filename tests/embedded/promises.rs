@@ -165,3 +165,69 @@ fn is_in_order(export: &Export) -> bool {
             before.is_none_or(|before| before < number)
         })
 }
+
+/// Where a copy of this program, which is a test alone, finds its backend.
+const COPY: &str = "TAILRACE_TEST_COPY";
+
+/// Of all threads of a process, by their names.
+fn allowed_processors(pid: u32) -> Vec<(String, String)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let of_task = |path: std::path::PathBuf| {
+        let status = std::fs::read_to_string(path.join("status")).ok()?;
+        let value = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.map(|value| value.trim().to_owned())
+        };
+        Some((value("Name:")?, value("Cpus_allowed_list:")?))
+    };
+    tasks
+        .filter_map(|task| of_task(task.ok()?.path()))
+        .collect()
+}
+
+/// In a process of its own, whose threads are the engine's but for those of the test.
+#[test]
+fn processors_that_are_not_named_are_left_alone() {
+    let own = "promises::processors_that_are_not_named_are_left_alone";
+    let Ok(endpoint) = std::env::var(COPY) else {
+        let backend = Backend::start();
+        let program = std::env::current_exe().expect("this program");
+        let copy = std::process::Command::new(program)
+            .args(["--exact", own, "--nocapture", "--test-threads=1"])
+            .env(COPY, backend.url())
+            .status();
+        assert!(copy.expect("a process").success());
+        assert_eq!(super::arrived(&backend), [1]);
+        return;
+    };
+    let of_test = allowed_processors(std::process::id());
+    let online = &of_test[0].1;
+    let last = online.rsplit(['-', ',']).next().expect("one at least");
+    let settings = Settings {
+        processors: vec![last.parse().expect("a number")],
+        service_name: "shop".to_owned(),
+        endpoint,
+        protocol: Protocol::Grpc,
+        ..Settings::default()
+    };
+    let engine = Embedded::start(&settings).expect("it starts");
+    let recorder = engine.recorder(Signal::Traces, &SCOPE);
+    assert!(record(&recorder, 1));
+    // A connection and a name that is looked up have been since.
+    engine.flush(PATIENCE).expect("delivered");
+    let all = allowed_processors(std::process::id());
+    let engines: Vec<_> = all.iter().filter(|task| !of_test.contains(task)).collect();
+    assert!(engines.len() >= 2, "control and a shard: {all:?}");
+    for (name, allowed) in engines {
+        assert_eq!(allowed, last, "{name}");
+    }
+    let here = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
+    assert!(here.contains(&format!("Cpus_allowed_list:\t{online}\n")));
+
+    let nowhere = Settings {
+        processors: vec![1023],
+        ..settings
+    };
+    let error = Embedded::start(&nowhere).expect_err("there is none of that number");
+    assert!(error.to_string().contains("[1023]"), "{error}");
+}

@@ -6,6 +6,7 @@ use super::doorway::{Command, Doorway, FlushError, FlushReport, Flushing};
 use super::intake::{self, Recording};
 use super::life::{Ended, Life};
 use super::metrics::{Meter, Registry};
+use super::placement;
 use super::recorder::{Recorder, RecorderLimits, Shared};
 use super::settings::{Settings, SettingsError, TemporalityPreference};
 use super::span::Tracer;
@@ -14,6 +15,7 @@ use crate::runtime::ring;
 use crate::shard::Guest;
 use crate::units::ByteCount;
 use std::fmt;
+use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +46,11 @@ pub struct Embedded {
 pub enum EmbedError {
     Settings(SettingsError),
     Start(StartError),
+    /// Its threads cannot be bound to these.
+    Processors {
+        processors: Vec<usize>,
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for EmbedError {
@@ -51,6 +58,10 @@ impl fmt::Display for EmbedError {
         match self {
             Self::Settings(error) => write!(f, "{error}"),
             Self::Start(error) => write!(f, "{error}"),
+            Self::Processors { processors, error } => write!(
+                f,
+                "processors {processors:?}: {error}; name those that this process may run on, or none"
+            ),
         }
     }
 }
@@ -67,7 +78,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const ENDING_PERIOD: Duration = Duration::from_millis(1);
 
 impl Embedded {
-    /// Starts control and one shard, neither bound to a processor. Where telemetry is disabled
+    /// Starts control and one shard, bound to no processor but those of the settings. Where telemetry is disabled
     /// nothing is started: recorders keep nothing, and a flush succeeds at once.
     pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
         let clock = Arc::new(Clock::new());
@@ -105,7 +116,15 @@ impl Embedded {
         let compared = Arc::clone(&clock);
         let metrics = (registry.collector(), settings.instruments.export_interval);
         let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared, metrics));
-        let running = control::start(&config, &options, Some(guest)).map_err(EmbedError::Start)?;
+        let start = || control::start(&config, &options, Some(guest));
+        let started = placement::on(&settings.processors, start);
+        let running = match started {
+            Ok(running) => running.map_err(EmbedError::Start)?,
+            Err(error) => {
+                let processors = settings.processors.clone();
+                return Err(EmbedError::Processors { processors, error });
+            }
+        };
         clock.settle();
         Ok(Self {
             doorway: Some(doorway),

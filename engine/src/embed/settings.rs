@@ -59,6 +59,9 @@ pub struct Settings {
     /// memory in it holds instead of `memory_mib`.
     pub configuration: Option<String>,
     pub runtime: Requested,
+    /// What the engine's threads may run on, as Linux numbers processors; all others are left alone.
+    /// Empty: where the thread that starts the engine may run.
+    pub processors: Vec<usize>,
     pub temporality: TemporalityPreference,
     /// How what instruments measure is put together.
     pub instruments: InstrumentSettings,
@@ -201,6 +204,7 @@ impl Default for Settings {
             memory_mib: 96,
             configuration: None,
             runtime: Requested::default(),
+            processors: Vec::new(),
             temporality: TemporalityPreference::default(),
             instruments: InstrumentSettings::default(),
             sampler: Sampler::default(),

@@ -3,15 +3,26 @@
 use std::io;
 use std::time::Duration;
 
-/// Binds the calling thread to processor `cpu`.
+/// Lets this thread, and those that it starts, run on one processor alone.
+///
+/// Errors: there is no such processor, or this process may not use it.
 pub fn bind_to_processor(cpu: usize) -> io::Result<()> {
+    bind_to_processors(&[cpu])
+}
+
+/// Lets this thread, and those that it starts, run on these processors alone.
+///
+/// Errors: none of them is there for this process.
+pub fn bind_to_processors(cpus: &[usize]) -> io::Result<()> {
     // SAFETY: an all-zero `cpu_set_t` is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    if cpu >= 8 * size_of::<libc::cpu_set_t>() {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    for &cpu in cpus {
+        if cpu >= 8 * size_of::<libc::cpu_set_t>() {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        // SAFETY: `cpu` was checked to lie within the set.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
     }
-    // SAFETY: `cpu` was checked to lie within the set.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: 0 names the calling thread; `set` is valid for its own size and only read.
     match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } {
         0 => Ok(()),
