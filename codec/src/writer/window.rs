@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 /// `N` bytes after those that were written, to be filled from their beginning.
 ///
 /// Whoever appends a short field by the methods of [`Writer`] pays for a look at the buffer's capacity
-/// with each of its parts. Here what is looked at is a constant: an attribute takes 4.9 ns instead of
+/// with each of its parts. Here what is looked at is a constant: an attribute takes 3.5 ns instead of
 /// 7.4.
 #[derive(Debug)]
 pub struct Window<'w, const N: usize> {
@@ -49,36 +49,32 @@ impl<const N: usize> Window<'_, N> {
         self.filled += len.min(M);
     }
 
-    /// Bytes, fastest where there are at most 32: two copies of a known length that overlap.
+    /// Bytes, fastest where there are at most 32 and the window has room for so many: two copies of a
+    /// known length that overlap.
     #[inline]
     pub fn put_short(&mut self, bytes: &[u8]) {
-        match bytes.len() {
-            17..=32 => self.put_ends::<16>(bytes),
-            9..=16 => self.put_ends::<8>(bytes),
-            5..=8 => self.put_ends::<4>(bytes),
-            2..=4 => self.put_ends::<2>(bytes),
-            _ => self.put_long(bytes),
+        let len = bytes.len();
+        let room = &mut self.room[self.filled..];
+        let Some(room) = room.first_chunk_mut::<32>().filter(|_| len <= 32) else {
+            return self.put_long(bytes);
+        };
+        match len {
+            16.. => put_ends::<16>(room, bytes),
+            8.. => put_ends::<8>(room, bytes),
+            4.. => put_ends::<4>(room, bytes),
+            2.. => put_ends::<2>(room, bytes),
+            _ => {
+                if let [only] = bytes {
+                    room[0].write(*only);
+                }
+            }
         }
+        self.filled += len;
     }
 
-    /// `M` to `2 * M` bytes; others as by [`Self::put_long`].
-    #[inline]
-    fn put_ends<const M: usize>(&mut self, bytes: &[u8]) {
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<M>(), bytes.last_chunk::<M>())
-            && bytes.len() <= 2 * M
-        {
-            let begin = self.filled;
-            self.write(first);
-            self.filled = begin + bytes.len() - M;
-            self.write(last);
-            self.filled += M;
-        } else {
-            self.put_long(bytes);
-        }
-    }
-
-    #[inline]
-    fn put_long(&mut self, bytes: &[u8]) {
+    /// Bytes of any number: a call of `memcpy`.
+    #[inline(never)]
+    pub fn put_long(&mut self, bytes: &[u8]) {
         let end = self.filled + bytes.len();
         self.room[self.filled..end].write_copy_of_slice(bytes);
         self.filled = end;
@@ -89,6 +85,16 @@ impl<const N: usize> Window<'_, N> {
     fn write<const M: usize>(&mut self, bytes: &[u8; M]) {
         self.room[self.filled..self.filled + M].write_copy_of_slice(bytes);
     }
+}
+
+/// Writes `M` to `2 * M` bytes, by their first and their last `M`. Panics where there are fewer.
+#[inline]
+fn put_ends<const M: usize>(room: &mut [MaybeUninit<u8>; 32], bytes: &[u8]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<M>(), bytes.last_chunk::<M>()) else {
+        unreachable!("there are {} bytes", bytes.len());
+    };
+    room[..M].write_copy_of_slice(first);
+    room[bytes.len() - M..bytes.len()].write_copy_of_slice(last);
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl AttributeKey for Key {
         if self.len <= SHORT {
             window.put_padded(&self.short, self.len);
         } else {
-            (*self.text).put(window);
+            window.put(&[tag(KEY_VALUE_KEY), self.text.len() as u8]);
+            window.put_long(self.text.as_bytes());
         }
     }
 }
@@ -176,8 +177,8 @@ pub fn attribute(out: &mut Writer, number: u32, key: impl AttributeKey, value: V
 /// The longest pair whose length takes a byte.
 const SHORT_PAIR: usize = 0x7f;
 
-/// A pair with its tag and length.
-type Short<'w> = Window<'w, { 2 + SHORT_PAIR }>;
+/// A pair with its tag and length, and room to copy its last text as one of 32 bytes.
+type Short<'w> = Window<'w, { 2 + SHORT_PAIR + 32 }>;
 
 /// The tag of a length-delimited field with a number below 16.
 const fn tag(number: u32) -> u8 {

@@ -115,7 +115,7 @@ impl SpanHead<'_> {
         let is_short = !name.is_empty() && name.len() <= SHORT_NAME && start.trace_state.is_empty();
         // Each part goes to its place at once: put together elsewhere and then copied as a whole, it
         // would be read before the writes of its parts are done, for which the processor waits.
-        out.window::<{ 64 + 2 + SHORT_NAME }>(|window| {
+        out.window::<{ 64 + 2 + SHORT_NAME + 32 }>(|window| {
             window.put(&[tag(TRACE_ID), 16]);
             window.put(&start.trace_id);
             window.put(&[tag(SPAN_ID), 8]);
