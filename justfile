@@ -67,6 +67,13 @@ peers-collector:
 simulate minutes="60":
     SIMULATE_MINUTES={{minutes}} cargo test -p tailrace-tests --test simulation any -- --nocapture
 
+# Whatever is unsafe and needs no system call, by an interpreter that finds undefined behaviour; needs
+# a nightly toolchain with the component `miri`.
+miri:
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p tailrace-engine --lib -- \
+        runtime::ring embed::recorder embed::tests::chunk embed::clock
+    MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test -p tailrace-codec --lib writer::window
+
 # The pictures of docs/flow.md, from the simulations.
 pictures:
     SIMULATE_PICTURES={{justfile_directory()}}/docs/flow cargo test -p tailrace-tests --test simulation
