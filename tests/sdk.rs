@@ -3,14 +3,20 @@
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::trace::{
+    Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue, Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter as _};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tailrace_engine::embed::sdk::{
@@ -137,18 +143,18 @@ fn an_exporter_answers_with_the_backend_s_verdict() {
     taken.expect("the backend takes the next");
 }
 
-/// As the SDK hands it to exporters.
-fn finished_span() -> SpanData {
-    #[derive(Debug, Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+/// Spans as the SDK hands them to exporters.
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
-    impl opentelemetry_sdk::trace::SpanExporter for Kept {
-        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-            self.0.lock().expect("no panic").extend(batch);
-            Ok(())
-        }
+impl opentelemetry_sdk::trace::SpanExporter for Kept {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().expect("no panic").extend(batch);
+        Ok(())
     }
+}
 
+fn finished_span() -> SpanData {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(kept.clone())
@@ -156,6 +162,96 @@ fn finished_span() -> SpanData {
     provider.tracer("cart").start("finished").end();
     let mut spans = kept.0.lock().expect("no panic");
     spans.pop().expect("one has ended")
+}
+
+/// Resource, scopes, events, links, status, limits and what they dropped: whatever the SDK's own
+/// exporter would make of the same spans.
+#[test]
+fn what_arrives_is_what_the_sdks_exporter_would_send() {
+    let backend = Backend::start();
+    let kept = Kept::default();
+    let resource = Resource::builder_empty()
+        .with_schema_url(
+            [
+                KeyValue::new("service.name", "shop"),
+                KeyValue::new("service.version", 7),
+            ],
+            "https://example.org/1",
+        )
+        .build();
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(SpanProcessor::new(&engine(&backend)))
+        .with_simple_exporter(kept.clone())
+        .with_resource(resource.clone())
+        .with_max_attributes_per_span(2)
+        .with_max_events_per_span(1)
+        .with_max_links_per_span(1)
+        .with_max_attributes_per_event(1)
+        .with_max_attributes_per_link(1)
+        .build();
+    let library = InstrumentationScope::builder("cart")
+        .with_version("1.2")
+        .with_schema_url("https://example.org/2")
+        .with_attributes([KeyValue::new("tier", "gold")])
+        .build();
+    let plain = InstrumentationScope::builder("pay").build();
+    for scope in [library, plain] {
+        let tracer = provider.tracer_with_scope(scope);
+        let parent = tracer.start("parent");
+        let linked = parent.span_context().clone();
+        let parent = Context::new().with_remote_span_context(linked.clone());
+        for status in [Status::Unset, Status::Ok, Status::error("no answer")] {
+            let builder = tracer.span_builder("child").with_kind(SpanKind::Producer);
+            let mut span = builder.start_with_context(&tracer, &parent);
+            for number in 0..4 {
+                let own = || vec![KeyValue::new("a", number), KeyValue::new("b", true)];
+                span.set_attribute(KeyValue::new(format!("key {number}"), number));
+                span.add_event("event", own());
+                span.add_link(linked.clone(), own());
+            }
+            span.set_status(status);
+            span.end();
+        }
+    }
+    provider.shutdown().expect("delivered");
+
+    let resource = ResourceAttributesWithSchema::from(&resource);
+    let spans = std::mem::take(&mut *kept.0.lock().expect("no panic"));
+    assert_eq!(spans.len(), 8);
+    let dropped = |span: &SpanData| span.dropped_attributes_count + span.links.dropped_count;
+    assert_eq!(dropped(&spans[1]), 2 + 3, "the limits hold");
+    let expected = group_spans_by_resource_and_scope(spans, &resource);
+    let arrived = exports(&backend)
+        .into_iter()
+        .flat_map(|export| match export {
+            Export::Traces(request) => request.resource_spans,
+            other => panic!("only spans: {other:?}"),
+        });
+    assert_eq!(by_scope(arrived.collect()), by_scope(expected));
+}
+
+/// The spans of each resource and scope, in an order of their own.
+fn by_scope(entries: Vec<ResourceSpans>) -> BTreeMap<String, Vec<Span>> {
+    let mut scopes: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for mut entry in entries {
+        let resource = entry.resource.as_mut().expect("a resource");
+        // The SDK keeps them in a map.
+        resource.attributes.sort_by(|a, b| a.key.cmp(&b.key));
+        for scope_spans in entry.scope_spans {
+            let of = (&entry.resource, &entry.schema_url);
+            let of = format!("{of:?} {:?} {}", scope_spans.scope, scope_spans.schema_url);
+            let spans = scope_spans.spans.into_iter().map(|mut span| {
+                // One that is not set may be left out.
+                span.status.get_or_insert_default();
+                span
+            });
+            scopes.entry(of).or_default().extend(spans);
+        }
+    }
+    for spans in scopes.values_mut() {
+        spans.sort_by(|a, b| a.span_id.cmp(&b.span_id));
+    }
+    scopes
 }
 
 #[test]

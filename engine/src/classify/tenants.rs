@@ -185,11 +185,28 @@ impl Tenants {
         })
     }
 
-    /// A request of so many items and bytes has come, or a part of one, and is taken.
+    /// A request of so many items and bytes has come, or a part of one, and is to be taken.
     pub fn take(&mut self, tenant: TenantId, requests: u64, items: u64, bytes: u64, now: Instant) {
         self.entries[0].take(requests, items, bytes, now);
         if tenant != TenantId::default() {
             self.entries[tenant.index()].take(requests, items, bytes, now);
+        }
+    }
+
+    /// It is not taken after all. That it was asked for stays.
+    pub fn give_back(&mut self, tenant: TenantId, requests: u64, items: u64, bytes: u64) {
+        self.entries[0].limit.give_back(requests, items, bytes);
+        if tenant != TenantId::default() {
+            let own = &mut self.entries[tenant.index()];
+            own.limit.give_back(requests, items, bytes);
+        }
+    }
+
+    /// So many items of it have been taken.
+    pub fn count_accepted(&mut self, tenant: TenantId, items: u64) {
+        self.entries[0].counters.accepted_items += items;
+        if tenant != TenantId::default() {
+            self.entries[tenant.index()].counters.accepted_items += items;
         }
     }
 
@@ -340,7 +357,6 @@ impl Entry {
 
     fn take(&mut self, requests: u64, items: u64, bytes: u64, now: Instant) {
         self.limit.take_of(requests, items, bytes, now);
-        self.counters.accepted_items += items;
         let seconds = self.rule.rate.seconds(requests, items, bytes);
         self.asked += seconds;
         self.usual += (seconds - self.usual) / 16.0;

@@ -53,6 +53,11 @@ impl Bucket {
         self.level -= amount as f64;
     }
 
+    /// So much that was taken does not pass. What there is no room for is gone when it is looked at.
+    pub const fn give_back(&mut self, amount: u64) {
+        self.level += amount as f64;
+    }
+
     /// From now on it has this share of its rate. What is in it stays, as far as there is room.
     pub fn set_rate(&mut self, rate: Rate, now: Instant) {
         self.fill(now);
@@ -161,13 +166,24 @@ impl RateLimit {
 
     /// So many requests pass, of so many items and bytes in all; none for the rest of one.
     pub fn take_of(&mut self, requests: u64, items: u64, bytes: u64, now: Instant) {
+        self.each(requests, items, bytes, |bucket, amount| {
+            bucket.take(amount, now)
+        });
+    }
+
+    /// What was taken does not pass.
+    pub fn give_back(&mut self, requests: u64, items: u64, bytes: u64) {
+        self.each(requests, items, bytes, Bucket::give_back);
+    }
+
+    fn each(&mut self, requests: u64, items: u64, bytes: u64, act: impl Fn(&mut Bucket, u64)) {
         for (bucket, amount) in [
             (&mut self.requests, requests),
             (&mut self.items, items),
             (&mut self.bytes, bytes),
         ] {
             if let Some(bucket) = bucket {
-                bucket.take(amount, now);
+                act(bucket, amount);
             }
         }
     }

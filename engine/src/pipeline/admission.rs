@@ -1,5 +1,6 @@
 //! The incoming half: from a connection to a payload in every lane it goes to.
 
+use super::blocked::Place;
 use super::reading::{self, Message};
 use super::{Output, Pipeline, Request};
 use crate::batch::{Part, Size};
@@ -164,7 +165,9 @@ impl Pipeline {
 
     /// The sender is gone. What was accepted stays accepted.
     pub fn handle_abandoned(&mut self, id: RequestId) {
-        self.blocked.remove(id);
+        if let Some(message) = self.blocked.remove(id) {
+            self.give_back_quotas(&message);
+        }
         if let Some(request) = self.requests.remove(id) {
             let receiver = &mut self.receivers[request.listener.index()];
             if let Some(payload) = request.payload {
@@ -190,22 +193,24 @@ impl Pipeline {
 
     /// Turns away who waits for room: there will be none.
     pub(super) fn refuse_blocked(&mut self) {
-        while let Some(id) = self.blocked.pop() {
+        while let Some((id, message)) = self.blocked.pop() {
+            self.give_back_quotas(&message);
             let connection = self.requests[id].connection;
             let reply = self.refuse_and_forget(id, &SHUTTING_DOWN);
             self.reply(connection, id, reply);
         }
     }
 
-    /// A lane has room: lets in what waited for it, the oldest first on each route. One that does
-    /// not fit keeps those behind it waiting, or a large request would never come in.
+    /// A lane has room: lets in what waited for it, on each route the most important first. One that
+    /// does not fit keeps those behind it waiting, or a large request would never come in.
     pub(super) fn let_in(&mut self, lane: LaneId, now: Instant) {
         for (listener, signal) in self.blocked.routes() {
             let route = self.settings.listeners[listener.index()].route(signal);
             if !route.contains(&lane) {
                 continue;
             }
-            while let Some((id, message)) = self.blocked.first((listener, signal)) {
+            let aged = self.aged(listener, signal, now);
+            while let Some((id, message)) = self.blocked.first((listener, signal), aged) {
                 if self.full(listener, message, now).is_some() {
                     break;
                 }
@@ -229,6 +234,7 @@ impl Pipeline {
                 ..
             } = self.requests[id];
             self.count_enqueue_failed(listener, &message);
+            self.give_back_quotas(&message);
             let reply = self.refuse_and_forget(id, &Refusal::TimedOut);
             self.reply(connection, id, reply);
         }
@@ -246,15 +252,24 @@ impl Pipeline {
     fn admit(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
         let route = (self.requests[id].listener, message.signal);
         let (listener, signal) = route;
-        let is_behind = self.blocked.first(route).is_some();
+        let (priority, aged) = (message.classes.best(), self.aged(listener, signal, now));
+        let is_behind = self.blocked.is_before(route, priority, aged);
         let full = self.full(listener, &message, now);
         if full.is_none() && !is_behind {
+            self.spend_quotas(&message, now);
             return self.store(id, message, now);
         }
         let blocks = self.blocks(listener, signal);
         if blocks && now < message.deadline {
-            let deadline = message.deadline;
-            self.blocked.insert(id, route, deadline, message);
+            // Spent while it waits, or any number could wait of a tenant that has a little left.
+            self.spend_quotas(&message, now);
+            let place = Place {
+                route,
+                priority,
+                since: now,
+                deadline: message.deadline,
+            };
+            self.blocked.insert(id, place, message);
             return None;
         }
         self.count_enqueue_failed(listener, &message);
@@ -262,9 +277,19 @@ impl Pipeline {
         Some(self.refuse_and_forget(id, &refusal))
     }
 
+    /// Those that have waited since then come in by their age.
+    fn aged(&self, listener: ListenerId, signal: Signal, now: Instant) -> Instant {
+        let route = self.settings.listeners[listener.index()].route(signal);
+        let rules = route
+            .iter()
+            .filter_map(|lane| self.lanes[lane.index()].settings().fair);
+        let age_max = rules.map(|rule| rule.age_max).min();
+        now.before(age_max.unwrap_or(Duration::MAX))
+    }
+
     fn store(&mut self, id: RequestId, message: Message, now: Instant) -> Option<Reply> {
         let size = message.size();
-        self.spend_quotas(&message.classes, size, now);
+        self.count_accepted(&message);
         let Message {
             body,
             classes,

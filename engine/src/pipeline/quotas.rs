@@ -89,14 +89,36 @@ impl Pipeline {
         Ok(())
     }
 
-    /// A message goes into the lanes: its tenants have sent it.
-    pub(super) fn spend_quotas(&mut self, classes: &Classified, size: Size, now: Instant) {
+    /// A message goes into the lanes, or waits for room in them: its tenants have sent it.
+    pub(super) fn spend_quotas(&mut self, message: &Message, now: Instant) {
         let tenants = self.classifier.tenants_mut();
         if tenants.is_idle() {
             return;
         }
-        for (class, _, size) in reading::parts(classes, size) {
+        for (class, _, size) in reading::parts(&message.classes, message.size()) {
             tenants.take(class.tenant, size.requests, size.items, size.bytes, now);
+        }
+    }
+
+    /// A message that waited is turned away.
+    pub(super) fn give_back_quotas(&mut self, message: &Message) {
+        let tenants = self.classifier.tenants_mut();
+        if tenants.is_idle() {
+            return;
+        }
+        for (class, _, size) in reading::parts(&message.classes, message.size()) {
+            tenants.give_back(class.tenant, size.requests, size.items, size.bytes);
+        }
+    }
+
+    /// A message is in the lanes.
+    pub(super) fn count_accepted(&mut self, message: &Message) {
+        let tenants = self.classifier.tenants_mut();
+        if tenants.is_idle() {
+            return;
+        }
+        for (class, _, size) in reading::parts(&message.classes, message.size()) {
+            tenants.count_accepted(class.tenant, size.items);
         }
     }
 

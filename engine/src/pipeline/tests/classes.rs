@@ -6,6 +6,7 @@ use crate::config::Overflow;
 use crate::egress::lane::{LaneSettings, QueueLimit};
 use crate::flow::fair::FairRule;
 use crate::telemetry::DropReason;
+use std::time::Duration;
 use tailrace_codec::grpc::Code;
 
 /// One batch at a time, failures a hundred times as often as all others.
@@ -154,4 +155,36 @@ fn of_a_request_that_is_taken_nothing_is_dropped() {
         (counters.admitted, counters.dropped.iter().sum::<u64>()),
         (4, 0)
     );
+}
+
+/// Of those that wait for room, not only of those in the queue.
+#[test]
+fn what_is_important_comes_in_before_what_waits_for_room() {
+    let blocking = LaneSettings {
+        queue: QueueLimit {
+            sizer: Sizer::Requests,
+            max: 1,
+            bytes_max: u64::MAX,
+            overflow: Overflow::Block,
+        },
+        fair: Some(FairRule {
+            age_max: Duration::from_secs(10),
+            ..FairRule::default()
+        }),
+        ..sorting()
+    };
+    let mut world = World::with_classes(vec![blocking]);
+    world.script = never();
+    assert!(world.request(&["sent"]).1.is_some());
+    world.turn();
+    assert!(world.request(&["old"]).1.is_none(), "it waits");
+    world.pass(Duration::from_secs(10));
+    for name in ["a", "b!", "c!"] {
+        assert!(world.request(&[name]).1.is_none(), "{name} waits");
+    }
+    for _ in 0..5 {
+        world.answer(ok());
+        world.turn();
+    }
+    assert_eq!(world.names(0), ["sent", "old", "b!", "c!", "a"]);
 }

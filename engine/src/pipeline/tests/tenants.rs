@@ -110,6 +110,66 @@ fn no_tenant_fills_more_of_a_queue_than_its_share() {
     assert_eq!(refused[Quota::QueueShare as usize], 3);
 }
 
+/// Of a tenant that has a little left not any number may wait; what is turned away costs nothing.
+#[test]
+fn who_waits_for_room_has_spent_its_quota_until_it_is_turned_away() {
+    let queue = LaneSettings {
+        queue: QueueLimit {
+            sizer: Sizer::Requests,
+            max: 2,
+            bytes_max: u64::MAX,
+            overflow: Overflow::Block,
+        },
+        ..fair()
+    };
+    let mut world = World::with_tenants(vec![queue], items(3.0), Vec::new());
+    world.script = never();
+    for name in ["1", "2"] {
+        assert!(
+            world.tenant_request("b", &[name]).1.is_some(),
+            "there is room"
+        );
+        world.turn();
+    }
+    let (waiting, reply) = world.tenant_request("a", &["3", "4", "5"]);
+    assert!(reply.is_none(), "it waits");
+    let (_, reply) = world.tenant_request("a", &["6"]);
+    assert_eq!(code(reply.as_ref()), Some(Code::Unavailable));
+    assert_eq!(counted(&world, "a").accepted_items, 0);
+
+    world.pipeline.handle_abandoned(waiting.expect("it waits"));
+    let (_, reply) = world.tenant_request("a", &["7"]);
+    assert!(reply.is_none(), "it waits in its place");
+    world.answer(ok());
+    world.turn();
+    assert_eq!(counted(&world, "a").accepted_items, 1);
+}
+
+#[test]
+fn what_is_refused_is_asked_for_of_the_tenant_and_of_all_together() {
+    let tenants = TenantSettings {
+        source: Some(TenantSource::Metadata("x-tenant".into())),
+        all: items(2.0).rate,
+        default: items(2.0),
+        tenants_max: 10,
+        share: 1.0,
+        ..TenantSettings::default()
+    };
+    let mut world = World::with_classifier(vec![fair()], tenants);
+    assert!(world.tenant_request("a", &["1", "2"]).1.is_some());
+    let asked = |world: &mut World| {
+        let asked = world.pipeline.asked_of_tenants().into_iter();
+        asked
+            .map(|(name, asked)| (name.map_or(String::new(), |name| name.to_string()), asked))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    asked(&mut world);
+    let (_, reply) = world.tenant_request("a", &["3", "4"]);
+    assert_eq!(code(reply.as_ref()), Some(Code::Unavailable));
+    let asked = asked(&mut world);
+    assert!(asked[""] > 0.0 && asked["a"] > 0.0, "{asked:?}");
+}
+
 #[test]
 fn tenants_take_turns_and_never_share_a_batch() {
     let batched = LaneSettings {
