@@ -167,7 +167,7 @@ impl RateLimit {
     /// So many requests pass, of so many items and bytes in all; none for the rest of one.
     pub fn take_of(&mut self, requests: u64, items: u64, bytes: u64, now: Instant) {
         self.each(requests, items, bytes, |bucket, amount| {
-            bucket.take(amount, now)
+            bucket.take(amount, now);
         });
     }
 
