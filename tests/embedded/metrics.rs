@@ -3,8 +3,11 @@
 use crate::{SCOPE, settings};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
-use tailrace_engine::embed::metrics::Counter;
+use tailrace_engine::embed::metrics::{Counter, Observable, Observer};
 use tailrace_engine::embed::{Embedded, Protocol, Settings, TemporalityPreference};
 use tailrace_tests::backend::Backend;
 use tailrace_tests::item::Export;
@@ -105,4 +108,66 @@ fn a_flush_says_what_was_no_number() {
     durations.record(f64::NAN, &[]);
     let report = engine.flush(PATIENCE).expect("there is nothing to deliver");
     assert_eq!(report.dropped_items, 1);
+}
+
+fn observed(engine: &Embedded, total: &Arc<AtomicU64>) -> Observable {
+    let total = Arc::clone(total);
+    let callback = move |observer: &Observer<'_, u64>| {
+        observer.observe(total.load(Ordering::Relaxed), &[]);
+    };
+    let meter = engine.meter(&SCOPE);
+    meter.observable_counter("cpu", callback).expect("valid")
+}
+
+#[test]
+fn callbacks_are_asked_at_the_interval_by_a_flush_and_at_the_end() {
+    let backend = Backend::start();
+    let mut settings = deltas(&backend, Protocol::Grpc);
+    let total = Arc::new(AtomicU64::new(3));
+    let engine = Embedded::start(&settings).expect("it starts");
+    let held = observed(&engine, &total);
+    engine.flush(PATIENCE).expect("delivered");
+    assert_eq!(arrived(&backend), 3);
+    total.store(5, Ordering::Relaxed);
+    engine.shutdown(PATIENCE).expect("delivered");
+    assert_eq!(arrived(&backend), 5);
+    drop(held);
+
+    settings.instruments.export_interval = Duration::from_millis(20);
+    let engine = Embedded::start(&settings).expect("it starts");
+    let held = observed(&engine, &total);
+    wait::until_true("it arrived", || arrived(&backend) == 10);
+    drop((engine, held));
+}
+
+#[test]
+fn an_engine_that_is_dropped_asks_its_callbacks_once_more() {
+    let backend = Backend::start();
+    let engine = Embedded::start(&deltas(&backend, Protocol::Grpc)).expect("it starts");
+    let held = observed(&engine, &Arc::new(AtomicU64::new(7)));
+    drop(engine);
+    wait::until_true("it arrived", || arrived(&backend) == 7);
+    drop(held);
+}
+
+#[test]
+fn a_callback_that_hangs_keeps_neither_a_flush_nor_the_end() {
+    let backend = Backend::start();
+    let mut settings = deltas(&backend, Protocol::Grpc);
+    settings.instruments.observation_timeout = Duration::from_millis(40);
+    let engine = Embedded::start(&settings).expect("it starts");
+    let (let_go, told) = channel::<()>();
+    let hangs = move |_: &Observer<'_, u64>| drop(told.recv());
+    let meter = engine.meter(&SCOPE);
+    let hangs = meter.observable_counter("hangs", hangs).expect("valid");
+    // Behind the one that hangs.
+    let total = Arc::new(AtomicU64::new(3));
+    let held = observed(&engine, &total);
+    counter(&engine).add(1, &[]);
+    engine.flush(PATIENCE).expect("delivered");
+    assert_eq!(arrived(&backend), 4);
+    total.store(5, Ordering::Relaxed);
+    engine.shutdown(PATIENCE).expect("delivered");
+    assert_eq!(arrived(&backend), 6);
+    drop((hangs, held, let_go));
 }

@@ -10,8 +10,9 @@ mod instruments;
 use super::clock::Clock;
 use super::doorway::{Command, Doorway, FlushError, FlushReport, Flushing};
 use super::export::{ExportError, ExportReport};
-use super::metrics::Collector;
+use super::metrics::{Bell, Collector};
 use super::recorder::Source;
+use super::settings::InstrumentSettings;
 use crate::control::Running;
 use crate::exchange::{
     Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand,
@@ -25,7 +26,7 @@ use bytes::Bytes;
 pub(super) use exports::{Claim, Exporting};
 use exports::{Exports, Waiting};
 use http::request::Parts;
-use instruments::Instruments;
+use instruments::{Instruments, Observed};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -82,10 +83,19 @@ struct Open {
 #[derive(Debug)]
 struct Flush {
     answer: SyncSender<Result<FlushReport, FlushError>>,
-    /// What instruments measured before is not collected yet.
-    waits_for_metrics: bool,
+    metrics: Measured,
     /// `None` until everything recorded before it is admitted.
     waits_for: Option<HashSet<RequestId>>,
+}
+
+/// What a flush waits for of instruments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measured {
+    /// Callbacks that were asked before it do not count.
+    Waits,
+    /// The collection that has begun.
+    Observed,
+    Collected,
 }
 
 /// Serves the recorders of a process until the shard ends.
@@ -94,10 +104,12 @@ pub(super) async fn run(
     doorway: Arc<Doorway>,
     bell: Consumer<()>,
     clock: Arc<Clock>,
-    (collector, interval): (Collector, Duration),
+    (collector, settings): (Collector, InstrumentSettings),
 ) {
     #[cfg(feature = "tracing-layer")]
     super::layer::leave_out_this_thread();
+    let ringing = Arc::clone(&doorway);
+    let ring: Bell = Arc::new(move || ringing.ring());
     let doorway = doorway.attend();
     let mailbox = Mailbox::new();
     let Some(terms) = shard.opened(Arrival::at(LISTENER), mailbox.clone()) else {
@@ -109,7 +121,7 @@ pub(super) async fn run(
         recordings: Vec::new(),
         unanswered: HashMap::new(),
         exports: Exports::default(),
-        instruments: Instruments::new(collector, interval, now()),
+        instruments: Instruments::new(collector, &settings, ring, now()),
         flushes: Vec::new(),
         failed_items: 0,
         dropped_items: 0,
@@ -117,9 +129,10 @@ pub(super) async fn run(
     };
     let mut timer = Timer::new();
     let mut next = now() + PERIOD;
+    let mut closing = None;
     poll_fn(|cx| {
         while let Poll::Ready(Some(())) = bell.poll_recv(cx) {}
-        let closing = intake.obey(doorway.take());
+        closing = intake.obey(doorway.take()).or(closing.take());
         intake.hear(&mailbox, cx);
         if now() >= next || !intake.flushes.is_empty() || closing.is_some() {
             intake.take_all();
@@ -130,7 +143,9 @@ pub(super) async fn run(
         }
         intake.advance_flushes();
         // What is taken is inside: control may stop the shards.
-        drop(closing);
+        if !intake.instruments.is_observing(now()) {
+            drop(closing.take());
+        }
         if intake.is_draining && intake.has_all_answers() {
             return Poll::Ready(());
         }
@@ -170,7 +185,11 @@ impl Intake {
                     answer,
                 }) => self.flushes.push(Flush {
                     answer,
-                    waits_for_metrics: with_metrics,
+                    metrics: if with_metrics {
+                        Measured::Waits
+                    } else {
+                        Measured::Collected
+                    },
                     waits_for: None,
                 }),
                 Command::Close(running) => closing = Some(running),
@@ -262,14 +281,28 @@ impl Intake {
     /// it. What finds no room is offered again before anything further is collected.
     fn export_metrics(&mut self, now: Instant, unix: u64, is_closing: bool) {
         self.instruments.reclaim(now);
-        let is_wanted = is_closing || self.flushes.iter().any(|flush| flush.waits_for_metrics);
-        if self.offer_metrics() && (is_wanted || self.instruments.is_due(now)) {
+        let mut flushes = self.flushes.iter();
+        let is_wanted = is_closing || flushes.any(|flush| flush.metrics != Measured::Collected);
+        if !self.offer_metrics() || !(is_wanted || self.instruments.is_due(now)) {
+            return;
+        }
+        let was_observing = self.instruments.is_asked();
+        let observed = self.instruments.observe(now);
+        if !was_observing {
+            self.advance_metrics(Measured::Waits, Measured::Observed);
+        }
+        if observed == Observed::Done {
             self.instruments.collect(now, unix);
-            for flush in &mut self.flushes {
-                flush.waits_for_metrics = false;
-            }
+            self.advance_metrics(Measured::Observed, Measured::Collected);
             self.offer_metrics();
         }
+    }
+
+    fn advance_metrics(&mut self, from: Measured, to: Measured) {
+        let flushes = self.flushes.iter_mut();
+        flushes
+            .filter(|flush| flush.metrics == from)
+            .for_each(|flush| flush.metrics = to);
     }
 
     /// `false`: there is no room for all of them now.
@@ -378,7 +411,7 @@ impl Intake {
             && self.recordings.iter().all(|open| open.kept.is_none());
         let mut begun = false;
         for flush in &mut self.flushes {
-            if flush.waits_for.is_none() && !flush.waits_for_metrics && admitted {
+            if flush.waits_for.is_none() && flush.metrics == Measured::Collected && admitted {
                 flush.waits_for = Some(self.unanswered.keys().copied().collect());
                 begun = true;
             }

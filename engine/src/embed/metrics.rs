@@ -19,6 +19,9 @@
 //! **Aggregation.** Each thread adds to memory of its own: no lock, no line of a cache that another
 //! thread writes. What a thread leaves behind when it ends is kept.
 //!
+//! **Observed.** What is counted elsewhere is asked for: [`Meter::observable_counter`] and its like take a
+//! callback, which a thread of the engine's calls before each collection. The shard never does.
+//!
 //! **Memory.** A thread's sums and distributions, and each series, come out of the budget of the
 //! recorders. Where it is used up, a new set of attributes counts as overflow, and what a thread has no
 //! room for is counted as dropped, as measurements are that are no number.
@@ -66,6 +69,9 @@ mod histogram;
 mod instrument;
 mod meter;
 mod number;
+mod observable;
+mod observed;
+mod observers;
 mod outbox;
 mod page;
 mod series;
@@ -82,3 +88,5 @@ pub use instrument::{Instrument, InstrumentError};
 pub use meter::Meter;
 pub(super) use meter::Registry;
 pub use number::{Increment, Measured, Signed};
+pub use observable::{Observable, Observer};
+pub(super) use observers::Bell;

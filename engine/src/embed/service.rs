@@ -114,7 +114,7 @@ impl Embedded {
         let doorway = Arc::new(Doorway::new(bell, Arc::clone(&shared.life)));
         let inside = Arc::clone(&doorway);
         let compared = Arc::clone(&clock);
-        let metrics = (registry.collector(), settings.instruments.export_interval);
+        let metrics = (registry.collector(), settings.instruments.clone());
         let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared, metrics));
         let start = || control::start(&config, &options, Some(guest));
         let started = placement::on(&settings.processors, start);

@@ -15,11 +15,13 @@ use super::distribution::{Buckets, Distribution, Local};
 use super::exemplar::Reservoir;
 use super::instrument::Aggregation;
 use super::number::NumberKind;
+use super::observers::Bell;
 use super::outbox::{Arrival, Outbox};
 use super::page::{PAGE_SERIES, Page};
 use super::series::{NewSeries, Recorded, Series};
 pub(in crate::embed) use messages::Message;
 use messages::Messages;
+use std::io;
 use std::sync::Arc;
 use tailrace_codec::otlp::encode::{Point, Temporality};
 
@@ -105,6 +107,33 @@ impl Collector {
         }
     }
 
+    /// Has the callbacks of observed instruments called, before a collection. `false`: there are none,
+    /// and nothing is to be waited for.
+    pub fn ask(&self, bell: &Bell) -> io::Result<bool> {
+        self.outbox.observers.ask(bell)
+    }
+
+    /// Whether all callbacks that were asked have ended.
+    pub fn has_answers(&self) -> bool {
+        self.outbox.observers.have_answered()
+    }
+
+    /// Whether so many callbacks have not ended, and all others have.
+    #[cfg(test)]
+    pub fn has_calls_only(&self, calls: usize) -> bool {
+        self.outbox.observers.has_calls_only(calls)
+    }
+
+    /// Callbacks behind one that takes long are called by another thread.
+    pub fn relieve(&self, bell: &Bell) -> io::Result<()> {
+        self.outbox.observers.relieve(bell)
+    }
+
+    /// No callback is waited for any longer.
+    pub fn give_up(&self) {
+        self.outbox.observers.give_up();
+    }
+
     /// Everything that was measured before, as messages. `at`: nanoseconds since 1970.
     pub fn collect(&mut self, at: u64) -> Vec<Message> {
         self.welcome();
@@ -115,6 +144,12 @@ impl Collector {
         let mut messages = Messages::default();
         for stream in &self.streams {
             let instrument = &stream.instrument;
+            if let Some(mut observed) = instrument.observed() {
+                let overflow = instrument.overflow();
+                observed.report(self.collected, at, &overflow, |point, number| {
+                    messages.point(instrument, |out| point.write_number(out, number, []));
+                });
+            }
             for series in &stream.series {
                 let is_delta = instrument.temporality == Temporality::Delta;
                 let since = if is_delta { self.collected } else { 0 }.max(series.since);
@@ -159,12 +194,35 @@ impl Collector {
         for arrival in arrivals {
             match arrival {
                 Arrival::Series(series) => self.welcome_series(*series),
+                Arrival::Observed(instrument) => {
+                    self.stream(&instrument);
+                }
                 Arrival::Page { page, sums } => self.pages.push(ThreadPage { page, sums }),
                 Arrival::Local { slot, local } => {
                     self.distributions[slot.index()].locals.push(local);
                 }
             }
         }
+    }
+
+    /// Where the series of an instrument are.
+    fn stream(&mut self, instrument: &Arc<Recorded>) -> usize {
+        let is_it = |stream: &Stream| Arc::ptr_eq(&stream.instrument, instrument);
+        if let Some(at) = self.streams.iter().rposition(is_it) {
+            return at;
+        }
+        let envelope = &instrument.envelope;
+        let is_beside = |stream: &Stream| Arc::ptr_eq(&stream.instrument.envelope, envelope);
+        let last = self.streams.iter().rposition(is_beside);
+        let at = last.map_or(self.streams.len(), |last| last + 1);
+        self.streams.insert(
+            at,
+            Stream {
+                instrument: Arc::clone(instrument),
+                series: Vec::new(),
+            },
+        );
+        at
     }
 
     fn welcome_series(&mut self, new: NewSeries) {
@@ -175,21 +233,8 @@ impl Collector {
             }
             _ => {}
         }
-        let is_of = |stream: &Stream| Arc::ptr_eq(&stream.instrument, &new.instrument);
-        if let Some(stream) = self.streams.iter_mut().rfind(|stream| is_of(stream)) {
-            return stream.series.push(new);
-        }
-        let is_beside =
-            |stream: &Stream| Arc::ptr_eq(&stream.instrument.envelope, &new.instrument.envelope);
-        let last = self.streams.iter().rposition(is_beside);
-        let at = last.map_or(self.streams.len(), |last| last + 1);
-        self.streams.insert(
-            at,
-            Stream {
-                instrument: Arc::clone(&new.instrument),
-                series: vec![new],
-            },
-        );
+        let at = self.stream(&new.instrument);
+        self.streams[at].series.push(new);
     }
 
     /// Adds up what threads have added, or only what those have that are gone.
@@ -216,6 +261,12 @@ impl Collector {
             });
             !is_gone
         });
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.outbox.observers.end();
     }
 }
 

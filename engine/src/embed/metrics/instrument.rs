@@ -85,6 +85,14 @@ pub(super) enum Aggregation {
 }
 
 impl Aggregation {
+    /// The kind of its values; of a histogram there is none.
+    pub const fn number(&self) -> Option<NumberKind> {
+        match self {
+            Self::Sum { number, .. } | Self::Last { number } => Some(*number),
+            Self::Histogram(_) => None,
+        }
+    }
+
     pub const fn metric_kind(&self, temporality: Temporality) -> MetricKind {
         match self {
             Self::Sum { is_monotonic, .. } => MetricKind::Sum {
@@ -118,10 +126,24 @@ pub(super) struct Identity {
     pub description: String,
     pub unit: String,
     pub aggregation: Aggregation,
+    pub measured: Measuring,
+}
+
+/// When an instrument is measured with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measuring {
+    /// As it happens.
+    Recorded,
+    /// At collection, by callbacks: of a sum the whole.
+    Observed,
 }
 
 impl Identity {
-    pub fn new(asked: &Instrument<'_>, aggregation: Aggregation) -> Result<Self, InstrumentError> {
+    pub fn new(
+        asked: &Instrument<'_>,
+        aggregation: Aggregation,
+        measured: Measuring,
+    ) -> Result<Self, InstrumentError> {
         let name = asked.name.to_owned();
         if !is_name(asked.name) {
             return Err(InstrumentError::Name { name });
@@ -140,13 +162,14 @@ impl Identity {
             description: asked.description.to_owned(),
             unit: asked.unit.to_owned(),
             aggregation,
+            measured,
         })
     }
 
     /// What makes it another instrument than that of the same name. Names are the same in whatever
     /// case they are written.
     pub fn conflict(&self, other: &Self) -> Result<(), InstrumentError> {
-        let differs = if self.aggregation != other.aggregation {
+        let differs = if self.aggregation != other.aggregation || self.measured != other.measured {
             "kind, number or buckets"
         } else if self.unit != other.unit {
             "unit"

@@ -5,9 +5,10 @@ use super::counter::Counter;
 use super::distribution::Buckets;
 use super::gauge::Gauge;
 use super::histogram::Histogram;
-use super::instrument::{Aggregation, Identity, Instrument, InstrumentError};
+use super::instrument::{Aggregation, Identity, Instrument, InstrumentError, Measuring};
 use super::number::{Increment, Measured, Signed};
-use super::outbox::Outbox;
+use super::observable::{Callback, Observable, Observer};
+use super::outbox::{Arrival, Outbox};
 use super::series::Recorded;
 use crate::embed::budget::Budget;
 use crate::embed::clock::Clock;
@@ -68,9 +69,8 @@ impl Meter {
         instrument: impl Into<Instrument<'a>>,
     ) -> Result<Gauge<N>, InstrumentError> {
         let aggregation = Aggregation::Last { number: N::KIND };
-        Ok(Gauge::new(
-            self.instrument(&instrument.into(), aggregation)?,
-        ))
+        let recorded = self.instrument(&instrument.into(), aggregation, Measuring::Recorded)?;
+        Ok(Gauge::new(recorded))
     }
 
     /// A distribution, in the buckets of the settings.
@@ -88,8 +88,75 @@ impl Meter {
         buckets: &Buckets,
     ) -> Result<Histogram, InstrumentError> {
         let aggregation = Aggregation::Histogram(buckets.clone());
-        let recorded = self.instrument(&instrument.into(), aggregation)?;
+        let recorded = self.instrument(&instrument.into(), aggregation, Measuring::Recorded)?;
         Ok(Histogram::new(recorded))
+    }
+
+    /// A sum that only grows, of which the callback says where it stands: what the operating system or a
+    /// library counts already.
+    ///
+    /// The callback is called before each collection, that of a flush among them, on a thread of the
+    /// engine's which is there for callbacks alone. Attributes that it does not observe again vanish. If
+    /// it takes longer than [`observation_timeout`], what it observes is missing from that collection;
+    /// if it panics it is called no more. Further callbacks may observe the same instrument.
+    ///
+    /// [`observation_timeout`]: crate::embed::InstrumentSettings::observation_timeout
+    pub fn observable_counter<'a, N: Increment>(
+        &self,
+        instrument: impl Into<Instrument<'a>>,
+        callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
+    ) -> Result<Observable, InstrumentError> {
+        let is_monotonic = true;
+        let number = N::KIND;
+        let aggregation = Aggregation::Sum {
+            number,
+            is_monotonic,
+        };
+        self.observable(&instrument.into(), aggregation, callback)
+    }
+
+    /// A sum that moves both ways, of which the callback says where it stands. Callbacks are called as
+    /// those of [`observable_counter`](Self::observable_counter) are.
+    pub fn observable_up_down_counter<'a, N: Signed>(
+        &self,
+        instrument: impl Into<Instrument<'a>>,
+        callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
+    ) -> Result<Observable, InstrumentError> {
+        let is_monotonic = false;
+        let number = N::KIND;
+        let aggregation = Aggregation::Sum {
+            number,
+            is_monotonic,
+        };
+        self.observable(&instrument.into(), aggregation, callback)
+    }
+
+    /// A value that the callback says. Callbacks are called as those of
+    /// [`observable_counter`](Self::observable_counter) are.
+    pub fn observable_gauge<'a, N: Signed>(
+        &self,
+        instrument: impl Into<Instrument<'a>>,
+        callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
+    ) -> Result<Observable, InstrumentError> {
+        let aggregation = Aggregation::Last { number: N::KIND };
+        self.observable(&instrument.into(), aggregation, callback)
+    }
+
+    fn observable<N: Measured>(
+        &self,
+        asked: &Instrument<'_>,
+        aggregation: Aggregation,
+        callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
+    ) -> Result<Observable, InstrumentError> {
+        let recorded = self.instrument(asked, aggregation, Measuring::Observed)?;
+        // In a forked process nobody calls it.
+        let is_on = |recorded: &Arc<Recorded>| recorded.outbox.life.goes_on();
+        let callback = recorded.filter(is_on).map(|recorded| {
+            let callback = Arc::new(Callback::new(recorded, callback));
+            self.registry.outbox.observers.register(&callback);
+            callback
+        });
+        Ok(Observable::new(callback))
     }
 
     fn sum<N: Measured>(
@@ -101,7 +168,8 @@ impl Meter {
             number: N::KIND,
             is_monotonic,
         };
-        Ok(Counter::new(self.instrument(asked, aggregation)?))
+        let recorded = self.instrument(asked, aggregation, Measuring::Recorded)?;
+        Ok(Counter::new(recorded))
     }
 
     /// A fault is told where nobody collects, too: it is the program's.
@@ -109,8 +177,9 @@ impl Meter {
         &self,
         asked: &Instrument<'_>,
         aggregation: Aggregation,
+        measured: Measuring,
     ) -> Result<Option<Arc<Recorded>>, InstrumentError> {
-        let identity = Identity::new(asked, aggregation)?;
+        let identity = Identity::new(asked, aggregation, measured)?;
         let Some(scope) = &self.scope else {
             return Ok(None);
         };
@@ -177,22 +246,31 @@ impl Registry {
         envelope: &Arc<Envelope>,
         cardinality_limit: Option<u32>,
     ) -> Arc<Recorded> {
-        let temporality = match self.temporality {
-            TemporalityPreference::Delta | TemporalityPreference::LowMemory
-                if !identity.aggregation.is_cumulative_always() =>
-            {
-                Temporality::Delta
-            }
-            _ => Temporality::Cumulative,
+        let is_observed = identity.measured == Measuring::Observed;
+        let is_delta = match self.temporality {
+            TemporalityPreference::Cumulative => false,
+            TemporalityPreference::Delta => true,
+            // The difference of what is observed needs what was.
+            TemporalityPreference::LowMemory => !is_observed,
+        };
+        let temporality = if is_delta && !identity.aggregation.is_cumulative_always() {
+            Temporality::Delta
+        } else {
+            Temporality::Cumulative
         };
         let limit = cardinality_limit.unwrap_or(self.settings.cardinality_limit);
-        Arc::new(Recorded::new(
+        let recorded = Arc::new(Recorded::new(
             &self.outbox,
             identity,
             envelope,
             temporality,
             limit,
             self.settings.exemplars,
-        ))
+        ));
+        if is_observed {
+            let arrival = Arrival::Observed(Arc::clone(&recorded));
+            self.outbox.arrivals().tell(arrival);
+        }
+        recorded
     }
 }

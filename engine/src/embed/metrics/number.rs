@@ -64,6 +64,14 @@ impl NumberKind {
         }
     }
 
+    pub(super) fn is_below(self, bits: u64, other: u64) -> bool {
+        match self {
+            Self::Unsigned => bits < other,
+            Self::Signed => (bits as i64) < other as i64,
+            Self::Double => f64::from_bits(bits) < f64::from_bits(other),
+        }
+    }
+
     pub(super) fn is_zero(self, bits: u64) -> bool {
         match self {
             Self::Unsigned | Self::Signed => bits == 0,

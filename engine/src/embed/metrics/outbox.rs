@@ -1,8 +1,9 @@
 //! What the threads of the application tell the collector, and what both may use.
 
 use super::distribution::Local;
+use super::observers::Observers;
 use super::page::{Page, Slot};
-use super::series::NewSeries;
+use super::series::{NewSeries, Recorded};
 use crate::embed::budget::{Budget, Lease};
 use crate::embed::clock::Clock;
 use crate::embed::life::Life;
@@ -17,6 +18,7 @@ pub(super) struct Outbox {
     pub life: Arc<Life>,
     pub budget: Arc<Budget>,
     pub clock: Arc<Clock>,
+    pub observers: Arc<Observers>,
     /// Measurements that are in no sum.
     dropped: AtomicU64,
     /// There was no room for what a thread wanted to make.
@@ -38,6 +40,8 @@ pub(super) struct Arrivals {
 #[derive(Debug)]
 pub(super) enum Arrival {
     Series(Box<NewSeries>),
+    /// An instrument that callbacks observe.
+    Observed(Arc<Recorded>),
     /// A thread's sums from `page` on, as [`Slot::page`] counts.
     Page {
         page: usize,
@@ -59,6 +63,7 @@ impl Outbox {
             life,
             budget,
             clock,
+            observers: Arc::default(),
             dropped: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
             instruments: AtomicU32::new(0),

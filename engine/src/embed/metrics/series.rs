@@ -2,13 +2,14 @@
 
 use super::attributes::{Attribute, canonical};
 use super::exemplar::{ExemplarFilter, Reservoir};
-use super::instrument::{Aggregation, Identity};
+use super::instrument::{Aggregation, Identity, Measuring};
+use super::observed::Observed;
 use super::outbox::{Arrival, Outbox};
 use super::page::Slot;
 use crate::embed::budget::Lease;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tailrace_codec::otlp::encode::{Envelope, Exemplar, Key, Metric, Temporality, Value};
 
 /// An instrument that is recorded with.
@@ -27,6 +28,8 @@ pub(super) struct Recorded {
     pub is_monotonic: bool,
     series_max: usize,
     known: Mutex<Known>,
+    /// Of an instrument that is observed, instead of what is known.
+    observed: Option<Mutex<Observed>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +84,18 @@ impl Recorded {
         exemplars: ExemplarFilter,
     ) -> Self {
         let kind = identity.aggregation.metric_kind(temporality);
+        // One is that of the overflow.
+        let series_max = cardinality_limit.saturating_sub(1) as usize;
+        let sum = match identity.aggregation {
+            Aggregation::Sum { is_monotonic, .. } => Some(is_monotonic),
+            Aggregation::Last { .. } | Aggregation::Histogram(_) => None,
+        };
+        let is_observed = identity.measured == Measuring::Observed;
+        let number = identity.aggregation.number().filter(|_| is_observed);
+        let observed = number.map(|number| {
+            let since = outbox.clock.now().unix;
+            Mutex::new(Observed::new(number, sum, temporality, series_max, since))
+        });
         let Identity {
             name,
             description,
@@ -92,19 +107,13 @@ impl Recorded {
             id: outbox.next_instrument(),
             metric: Metric::new(name, description, unit, kind),
             exemplars,
-            is_monotonic: matches!(
-                identity.aggregation,
-                Aggregation::Sum {
-                    is_monotonic: true,
-                    ..
-                }
-            ),
+            is_monotonic: sum == Some(true),
             identity,
             temporality,
             envelope: Arc::clone(envelope),
-            // One is that of the overflow.
-            series_max: cardinality_limit.saturating_sub(1) as usize,
+            series_max,
             known: Mutex::default(),
+            observed,
         }
     }
 
@@ -125,11 +134,38 @@ impl Recorded {
             known.series.insert(attributes, series.clone());
             return series;
         }
-        let begin = || {
-            let key = Key::new(OVERFLOW);
-            self.begin(canonical(&self.metric, &[(&key, Value::Bool(true))]), None)
-        };
+        let begin = || self.begin(self.overflow(), None);
         known.overflow.get_or_insert_with(begin).clone()
+    }
+
+    /// The attributes of the series that takes what is beyond the limit.
+    pub fn overflow(&self) -> Box<[u8]> {
+        let key = Key::new(OVERFLOW);
+        canonical(&self.metric, &[(&key, Value::Bool(true))])
+    }
+
+    /// What callbacks have observed; `None` of an instrument that is recorded with.
+    pub fn observed(&self) -> Option<MutexGuard<'_, Observed>> {
+        let observed = self.observed.as_ref()?;
+        Some(observed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One observation of a callback.
+    pub fn observe(&self, round: u64, bits: u64, attributes: &[Attribute<'_>]) {
+        let Some(number) = self.identity.aggregation.number() else {
+            return;
+        };
+        if !number.is_finite(bits) || (self.is_monotonic && number.is_negative(bits)) {
+            return self.outbox.drop_measurement();
+        }
+        let attributes = canonical(&self.metric, attributes);
+        if let Some(mut observed) = self.observed()
+            && observed.is_of(round)
+        {
+            observed.observe(attributes, bits, |bytes| {
+                self.outbox.lease(SERIES_BYTES + bytes)
+            });
+        }
     }
 
     /// What the collector holds the series' total in.

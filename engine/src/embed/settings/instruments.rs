@@ -16,6 +16,9 @@ pub struct InstrumentSettings {
     /// How often what was measured is exported; [`flush`](crate::embed::Embedded::flush) and the end
     /// export it, too.
     pub export_interval: Duration,
+    /// How long a collection waits for the callbacks of observed instruments. What they observe later is
+    /// not in it.
+    pub observation_timeout: Duration,
     /// Series of one instrument, that of the overflow among them.
     pub cardinality_limit: u32,
     pub exemplars: ExemplarFilter,
@@ -27,6 +30,7 @@ impl Default for InstrumentSettings {
     fn default() -> Self {
         Self {
             export_interval: Duration::from_secs(60),
+            observation_timeout: Duration::from_secs(1),
             cardinality_limit: 2000,
             exemplars: ExemplarFilter::default(),
             buckets: Buckets::default(),

@@ -19,6 +19,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tailrace_codec::otlp::encode::{Envelope, Key, Resource, Scope};
 
+mod observed;
+
 struct World {
     registry: Arc<Registry>,
     budget: Arc<Budget>,
