@@ -134,6 +134,7 @@ fn callbacks_are_asked_at_the_interval_by_a_flush_and_at_the_end() {
     drop(held);
 
     settings.instruments.export_interval = Duration::from_millis(20);
+    settings.metrics.schedule_delay = Some(Duration::from_millis(1));
     let engine = Embedded::start(&settings).expect("it starts");
     let held = observed(&engine, &total);
     wait::until_true("it arrived", || arrived(&backend) == 10);

@@ -1,12 +1,15 @@
-//! Which span of which trace, and how that goes from process to process: W3C Trace Context.
+//! Which span of which trace, and how that goes from process to process: W3C Trace Context, and B3.
 //!
 //! Source: <https://www.w3.org/TR/trace-context-2/>
 
+mod b3;
 mod context;
+mod propagators;
 mod traceparent;
 mod tracestate;
 
 pub use context::{SpanContext, SpanId, TraceFlags, TraceId};
+pub use propagators::Propagators;
 pub use traceparent::{TRACEPARENT_LEN, TraceParent};
 pub use tracestate::TraceState;
 

@@ -6,10 +6,12 @@
 mod document;
 mod environment;
 mod instruments;
+mod propagators;
 mod spans;
 
 pub use instruments::InstrumentSettings;
 
+use super::propagation::Propagators;
 use super::recorder::RecorderLimits;
 use super::sampling::Sampler;
 use super::span::SpanLimits;
@@ -65,6 +67,8 @@ pub struct Settings {
     pub temporality: TemporalityPreference,
     /// How what instruments measure is put together.
     pub instruments: InstrumentSettings,
+    /// Which headers carry the identity of a span: for the service's own clients and servers to ask.
+    pub propagators: Propagators,
     /// Which spans of a [`Tracer`](super::Tracer) are recorded.
     pub sampler: Sampler,
     /// What a span of a [`Tracer`](super::Tracer) may hold.
@@ -207,6 +211,7 @@ impl Default for Settings {
             processors: Vec::new(),
             temporality: TemporalityPreference::default(),
             instruments: InstrumentSettings::default(),
+            propagators: Propagators::default(),
             sampler: Sampler::default(),
             span_limits: SpanLimits::default(),
         }

@@ -1,5 +1,7 @@
 //! The standard's own examples and rules, and whatever else is thrown at them.
 
+mod propagators;
+
 use super::*;
 use proptest::prelude::*;
 

@@ -65,7 +65,7 @@ impl TraceParent {
 }
 
 /// Lower-case digits alone.
-fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+pub(super) fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     for (byte, digits) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = digit(digits[0])? << 4 | digit(digits[1])?;
@@ -81,7 +81,7 @@ const fn digit(digit: u8) -> Option<u8> {
     }
 }
 
-fn hex(bytes: &[u8], text: &mut [u8]) {
+pub(super) fn hex(bytes: &[u8], text: &mut [u8]) {
     for (byte, digits) in bytes.iter().zip(text.chunks_exact_mut(2)) {
         digits[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
         digits[1] = b"0123456789abcdef"[usize::from(byte & 15)];

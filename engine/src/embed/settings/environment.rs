@@ -2,7 +2,7 @@
 
 use super::{
     Compression, Protocol, Settings, SettingsError, SignalSettings, TemporalityPreference,
-    UNKNOWN_SERVICE, instruments, spans,
+    UNKNOWN_SERVICE, instruments, propagators, spans,
 };
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ impl Settings {
         batches(&set, "OTEL_BLRP_", &mut settings.logs)?;
         resource(&set, &mut settings)?;
         spans::read(&set, &mut settings)?;
+        settings.propagators = propagators::read(&set);
         settings.instruments = instruments::read(&set)?;
         if let Some(value) = set(TEMPORALITY) {
             settings.temporality = match value.trim().to_ascii_lowercase().as_str() {

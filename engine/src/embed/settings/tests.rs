@@ -305,3 +305,23 @@ fn instruments_are_put_together_as_the_environment_says() {
         );
     }
 }
+
+#[test]
+fn propagators_are_those_that_are_named() {
+    use crate::embed::propagation::Propagators;
+    let read = |value: &str| {
+        let settings = from(&[("OTEL_PROPAGATORS", value)]).expect("valid");
+        let Propagators {
+            trace_context,
+            b3,
+            b3_multi,
+        } = settings.propagators;
+        [trace_context, b3, b3_multi]
+    };
+    assert_eq!(read(""), [true, false, false]);
+    assert_eq!(read("tracecontext,baggage"), [true, false, false]);
+    assert_eq!(read(" b3 , b3multi"), [false, true, true]);
+    assert_eq!(read("b3,none"), [false; 3]);
+    assert_eq!(read("jaeger,b3"), [false, true, false]);
+    assert_eq!(read("xray"), [false; 3]);
+}
