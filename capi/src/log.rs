@@ -8,12 +8,14 @@ use crate::value::{Attribute, Value, pairs};
 use std::ffi::c_char;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tailrace_codec::Signal;
-use tailrace_codec::otlp::encode::{self, attribute};
-use tailrace_codec::otlp::fields::LOG_ATTRIBUTES;
-use tailrace_engine::embed::Recorder;
+use tailrace_codec::otlp::encode;
+use tailrace_engine::embed::{LogAttributes, LogLimits, Recorder};
 
 /// Records log records in one scope. For one thread at a time.
-pub struct Logger(Recorder);
+pub struct Logger {
+    recorder: Recorder,
+    limits: LogLimits,
+}
 
 /// How grave a log record is. Numbers between these are finer steps of the same.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +69,10 @@ pub unsafe extern "C" fn tailrace_logger_new(
         let scope = unsafe { scope::read(scope) }?;
         let recorder = engine.embedded().recorder(Signal::Logs, &scope.scope());
         // SAFETY: as above.
-        unsafe { put(logger, Box::into_raw(Box::new(Logger(recorder))), "logger") }
+        let limits = engine.embedded().log_limits();
+        let made = Box::into_raw(Box::new(Logger { recorder, limits }));
+        // SAFETY: as above.
+        unsafe { put(logger, made, "logger") }
     })
 }
 
@@ -79,7 +84,7 @@ pub unsafe extern "C" fn tailrace_logger_record(
 ) -> Status {
     guard(|| {
         // SAFETY: the header asks for a logger of this thread.
-        let Logger(recorder) = unsafe { shared(logger, "logger") }?;
+        let Logger { recorder, limits } = unsafe { shared(logger, "logger") }?;
         // SAFETY: the header asks for a record.
         let record = unsafe { shared(record, "record") }?;
         if record.severity > SEVERITY_MAX {
@@ -94,9 +99,11 @@ pub unsafe extern "C" fn tailrace_logger_record(
         }
         let mut out = recorder.buffer();
         content.write(&mut out);
+        let mut kept = LogAttributes::new(*limits, &mut out);
         for (key, value) in &attributes {
-            attribute(&mut out, LOG_ATTRIBUTES, *key, *value);
+            kept.write(*key, *value);
         }
+        kept.finish();
         let is_kept = recorder.record(out.as_slice());
         recorder.give_back(out);
         match is_kept {
@@ -138,7 +145,7 @@ pub unsafe extern "C" fn tailrace_logger_dropped(logger: *const Logger) -> u64 {
     guard_or(0, || {
         // SAFETY: the header asks for a logger that is not freed, or NULL.
         let logger = unsafe { optional(logger, "logger") }.ok().flatten();
-        logger.map_or(0, |logger| logger.0.dropped())
+        logger.map_or(0, |logger| logger.recorder.dropped())
     })
 }
 

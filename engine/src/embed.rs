@@ -104,6 +104,7 @@ mod intake;
 #[cfg(feature = "tracing-layer")]
 pub mod layer;
 mod life;
+mod logs;
 pub mod metrics;
 mod placement;
 pub mod propagation;
@@ -122,6 +123,7 @@ pub use budget::RecorderMemory;
 pub use doorway::{FlushError, FlushReport};
 pub use export::{ExportError, ExportReport};
 pub use life::Ended;
+pub use logs::{LogAttributes, LogLimits};
 pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use sampling::{RootSampler, Sampler};
 pub use service::{EmbedError, Embedded};

@@ -38,14 +38,14 @@ mod threads;
 pub(super) use threads::leave_out_this_thread;
 pub use threads::with_remote_parent;
 
+use super::logs::LogAttributes;
 use super::propagation::SpanContext;
 use super::service::Embedded;
 use super::span::{DetachedSpan, Span, SpanOptions};
 use fields::{Values, severity, status_code};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use tailrace_codec::otlp::encode::{LogRecord, StatusCode, Value, attribute};
-use tailrace_codec::otlp::fields::LOG_ATTRIBUTES;
+use tailrace_codec::otlp::encode::{LogRecord, StatusCode, Value};
 use threads::{Here, Recording};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -127,10 +127,12 @@ impl TracingLayer {
             ..LogRecord::default()
         };
         record.write(&mut out);
-        attribute(&mut out, LOG_ATTRIBUTES, "target", metadata.target().into());
+        let mut attributes = LogAttributes::new(recording.log_limits, &mut out);
+        attributes.write("target", metadata.target().into());
         event.record(&mut Values::but_message(&mut here.scratch, |key, value| {
-            attribute(&mut out, LOG_ATTRIBUTES, key, value);
+            attributes.write(key, value);
         }));
+        attributes.finish();
         // What finds no room is counted by the recorder.
         let _ = recording.logs.record(out.as_slice());
         recording.logs.give_back(out);

@@ -250,6 +250,10 @@ impl Embedded {
         }
     }
 
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(super) const fn doorway(&self) -> Option<&Arc<Doorway>> {
         self.doorway.as_ref()
     }

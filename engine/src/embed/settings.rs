@@ -11,6 +11,7 @@ mod spans;
 
 pub use instruments::InstrumentSettings;
 
+use super::logs::LogLimits;
 use super::propagation::Propagators;
 use super::recorder::RecorderLimits;
 use super::sampling::Sampler;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub sampler: Sampler,
     /// What a span of a [`Tracer`](super::Tracer) may hold.
     pub span_limits: SpanLimits,
+    /// What a log record may hold, however it is recorded but as finished content.
+    pub log_limits: LogLimits,
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
@@ -214,6 +217,7 @@ impl Default for Settings {
             propagators: Propagators::default(),
             sampler: Sampler::default(),
             span_limits: SpanLimits::default(),
+            log_limits: LogLimits::default(),
         }
     }
 }

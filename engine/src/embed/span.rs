@@ -11,6 +11,9 @@ mod limits;
 mod tracer;
 
 pub use limits::SpanLimits;
+#[cfg(feature = "opentelemetry")]
+pub(super) use limits::cut_text;
+pub(super) use limits::write_cut;
 pub use tracer::{SpanOptions, Tracer};
 
 use super::clock::Moment;

@@ -41,6 +41,12 @@ impl LogRecord<'_> {
         out.close(body);
     }
 
+    /// Says how many attributes were left out, where that is known last;
+    /// [`LogRecord::dropped_attributes`](field@LogRecord::dropped_attributes) is 0 then.
+    pub fn dropped_attributes(out: &mut Writer, dropped: u32) {
+        count(out, DROPPED_ATTRIBUTES, dropped.into());
+    }
+
     pub fn write(&self, out: &mut Writer) {
         time(out, TIME, self.time);
         time(out, OBSERVED_TIME, self.observed_time);
@@ -49,7 +55,7 @@ impl LogRecord<'_> {
         if let Some(body) = &self.body {
             body.write_field(BODY, out);
         }
-        count(out, DROPPED_ATTRIBUTES, self.dropped_attributes.into());
+        Self::dropped_attributes(out, self.dropped_attributes);
         if self.flags != 0 {
             out.fixed32(FLAGS, self.flags);
         }

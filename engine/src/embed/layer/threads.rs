@@ -1,6 +1,7 @@
 //! What each thread that says something has for it.
 
 use super::TracingLayer;
+use crate::embed::logs::LogLimits;
 use crate::embed::propagation::SpanContext;
 use crate::embed::recorder::Recorder;
 use crate::embed::service::Embedded;
@@ -28,6 +29,7 @@ pub(super) struct Recording {
     engine: Weak<Embedded>,
     pub(super) tracer: Tracer,
     pub(super) logs: Recorder,
+    pub(super) log_limits: LogLimits,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Recording {
             engine: Weak::clone(&layer.engine),
             tracer: engine.tracer(&scope),
             logs: engine.recorder(Signal::Logs, &scope),
+            log_limits: engine.log_limits(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::recorders::{Origin, ScopeOf};
 use super::{FLUSH_TIMEOUT, nanos, value};
+use crate::embed::logs::{LogAttributes, LogLimits};
 use crate::embed::service::Embedded;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
@@ -77,11 +78,11 @@ fn record(origin: &Origin, log: &SdkLogRecord, scope: &InstrumentationScope) -> 
         scope,
         target: log.target(),
     };
-    origin.record(scope, |out| write(out, log))
+    origin.record(scope, |out| write(out, log, origin.log_limits()))
 }
 
 /// The content of a log record.
-pub(super) fn write(out: &mut Writer, log: &SdkLogRecord) {
+pub(super) fn write(out: &mut Writer, log: &SdkLogRecord, limits: LogLimits) {
     let context = log.trace_context();
     let flags = context.and_then(|context| context.trace_flags);
     let record = LogRecord {
@@ -98,9 +99,13 @@ pub(super) fn write(out: &mut Writer, log: &SdkLogRecord) {
     };
     record.write(out);
     if let Some(body) = log.body() {
-        LogRecord::body_with(out, |out| value::any(out, body));
+        LogRecord::body_with(out, |out| value::any(out, body, None));
     }
+    let mut attributes = LogAttributes::new(limits, out);
     for (key, value) in log.attributes_iter() {
-        value::any_attribute(out, LOG_ATTRIBUTES, key.as_str(), value);
+        attributes.write_with(|out, len| {
+            value::any_attribute(out, LOG_ATTRIBUTES, key.as_str(), value, len);
+        });
     }
+    attributes.finish();
 }

@@ -1,6 +1,7 @@
 //! The recorders of a thread: one for each provider's processor or exporter, and scope.
 
 use super::{FLUSH_TIMEOUT, flush, value};
+use crate::embed::logs::LogLimits;
 use crate::embed::recorder::{Recorder, RecorderLimits};
 use crate::embed::service::Embedded;
 use opentelemetry::InstrumentationScope;
@@ -80,6 +81,10 @@ impl Origin {
 
     pub fn resource(&self) -> &Resource {
         &self.0.resource
+    }
+
+    pub fn log_limits(&self) -> LogLimits {
+        self.0.engine.log_limits()
     }
 
     /// Whether items go anywhere.

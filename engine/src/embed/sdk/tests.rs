@@ -1,6 +1,7 @@
 //! What is written, as prost reads it, against the SDK's own conversion of the same data.
 
 use super::{log, metric, span};
+use crate::embed::logs::LogLimits;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry::trace::{
     Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
@@ -215,7 +216,7 @@ proptest! {
         logger.emit(record);
         let records = kept.0.lock().expect("no panic");
         let mut out = Writer::default();
-        log::write(&mut out, &records[0]);
+        log::write(&mut out, &records[0], LogLimits::default());
         let ours = LogRecord::decode(out.as_slice()).expect("a record");
         prop_assert_eq!(ours, LogRecord::from(&records[0]));
     }
@@ -256,4 +257,41 @@ fn a_metric_of_many_points_goes_in_pieces_that_fit() {
         !metric::in_pieces(metric, 10, &mut |_| true),
         "one point is larger"
     );
+}
+
+#[test]
+fn a_log_record_is_limited_and_says_so() {
+    let kept = Kept::default();
+    let provider = SdkLoggerProvider::builder()
+        .with_log_processor(kept.clone())
+        .build();
+    let logger = provider.logger("cart");
+    let mut record = logger.create_log_record();
+    record.set_body(AnyValue::from("a long body"));
+    let nested = AnyValue::ListAny(Box::new(vec!["grüße".into(), AnyValue::Int(123_456)]));
+    record.add_attributes([
+        ("text", AnyValue::from("grüße")),
+        ("list", nested),
+        ("bytes", AnyValue::Bytes(Box::new(vec![7; 9]))),
+        ("fourth", AnyValue::Int(4)),
+        ("fifth", AnyValue::Int(5)),
+    ]);
+    logger.emit(record);
+    let records = kept.0.lock().expect("no panic");
+    let limits = LogLimits {
+        attributes: 3,
+        attribute_value_len: Some(3),
+    };
+    let mut out = Writer::default();
+    log::write(&mut out, &records[0], limits);
+    let read = LogRecord::decode(out.as_slice()).expect("it is OTLP");
+    assert_eq!(read.dropped_attributes_count, 2);
+    let text = format!("{:?}", read.attributes);
+    assert_eq!(read.attributes.len(), 3, "{text}");
+    assert_eq!(text.matches("StringValue(\"grü\")").count(), 2, "{text}");
+    assert!(
+        text.contains("IntValue(123456)") && text.contains("BytesValue([7, 7, 7])"),
+        "{text}"
+    );
+    assert!(format!("{:?}", read.body).contains("a long body"));
 }

@@ -1,5 +1,6 @@
 //! The API's attributes and values as OTLP, written from where they are.
 
+use crate::embed::span::cut_text;
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, KeyValue, Value as ApiValue};
 use tailrace_codec::otlp::encode::{Value, array, attribute, attribute_with, map};
@@ -21,10 +22,16 @@ pub(super) fn attributes<'a>(
 }
 
 /// As [`attributes`], of a log record.
-pub(super) fn any_attribute(out: &mut Writer, number: u32, key: &str, value: &AnyValue) {
-    match any_scalar(value) {
+pub(super) fn any_attribute(
+    out: &mut Writer,
+    number: u32,
+    key: &str,
+    value: &AnyValue,
+    len: Option<usize>,
+) {
+    match any_scalar(value, len) {
         Some(value) => attribute(out, number, key, value),
-        None => attribute_with(out, number, key, |out| any(out, value)),
+        None => attribute_with(out, number, key, |out| any(out, value, len)),
     }
 }
 
@@ -59,27 +66,28 @@ fn compound(out: &mut Writer, value: &ApiValue) {
     }
 }
 
-fn any_scalar(value: &AnyValue) -> Option<Value<'_>> {
+fn any_scalar(value: &AnyValue, len: Option<usize>) -> Option<Value<'_>> {
+    let len = len.unwrap_or(usize::MAX);
     Some(match value {
         AnyValue::Int(int) => Value::Int(*int),
         AnyValue::Double(double) => Value::Double(*double),
-        AnyValue::String(text) => Value::String(text.as_str()),
+        AnyValue::String(text) => Value::String(cut_text(text.as_str(), len)),
         AnyValue::Boolean(bool) => Value::Bool(*bool),
-        AnyValue::Bytes(bytes) => Value::Bytes(bytes),
+        AnyValue::Bytes(bytes) => Value::Bytes(&bytes[..len.min(bytes.len())]),
         _ => return None,
     })
 }
 
-/// The content of a value, whatever it holds.
-pub(super) fn any(out: &mut Writer, value: &AnyValue) {
-    if let Some(value) = any_scalar(value) {
+/// The content of a value, whatever it holds; its texts are cut to `len`, where there is one.
+pub(super) fn any(out: &mut Writer, value: &AnyValue, len: Option<usize>) {
+    if let Some(value) = any_scalar(value, len) {
         return value.write(out);
     }
     match value {
-        AnyValue::ListAny(values) => array(out, values.iter(), any),
+        AnyValue::ListAny(values) => array(out, values.iter(), |out, value| any(out, value, len)),
         AnyValue::Map(entries) => {
             let entries = entries.iter().map(|(key, value)| (key.as_str(), value));
-            map(out, entries, any);
+            map(out, entries, |out, value| any(out, value, len));
         }
         // As above.
         other => Value::String(&format!("{other:?}")).write(out),

@@ -1,4 +1,4 @@
-//! What the environment says of spans: which are recorded, and how much of each.
+//! What the environment says of spans, which are recorded, and how much of each, and of log records.
 
 use super::environment::wrong;
 use super::{Settings, SettingsError};
@@ -8,12 +8,15 @@ use crate::embed::span::SpanLimits;
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 
-/// For the attributes of everything, unless something is said of spans.
+/// For the attributes of everything, unless something is said of spans or log records.
 const VALUE_LEN: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const COUNT: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
 
 const SPAN_VALUE_LEN: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const SPAN_COUNT: &str = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT";
+
+const LOG_VALUE_LEN: &str = "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT";
+const LOG_COUNT: &str = "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT";
 
 pub(super) fn read(
     set: &impl Fn(&str) -> Option<String>,
@@ -47,6 +50,9 @@ pub(super) fn read(
     ] {
         *field = limit(name)?.or(general).unwrap_or(*field);
     }
+    let logs = &mut settings.log_limits;
+    logs.attribute_value_len = limit(LOG_VALUE_LEN)?.or(limit(VALUE_LEN)?);
+    logs.attributes = limit(LOG_COUNT)?.or(count).unwrap_or(logs.attributes);
     Ok(())
 }
 

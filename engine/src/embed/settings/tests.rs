@@ -264,7 +264,18 @@ fn spans_are_sampled_and_limited_as_the_environment_says() {
         event_attributes: 4,
         link_attributes: 10,
     };
-    assert_eq!(settings.expect("valid").span_limits, expected);
+    let settings = settings.expect("valid");
+    assert_eq!(settings.span_limits, expected);
+    let logs = settings.log_limits;
+    assert_eq!((logs.attributes, logs.attribute_value_len), (10, Some(99)));
+    let logs = from(&[
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "10"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "0"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7"),
+    ]);
+    let logs = logs.expect("valid").log_limits;
+    assert_eq!((logs.attributes, logs.attribute_value_len), (0, Some(7)));
+    assert_eq!(from(&[]).expect("valid").log_limits.attributes, 128);
     assert!(from(&[("OTEL_SPAN_LINK_COUNT_LIMIT", "-1")]).is_err());
 }
 

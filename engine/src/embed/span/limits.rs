@@ -61,7 +61,14 @@ impl SpanLimits {
     }
 }
 
-fn write_cut(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>, len: usize) {
+/// Writes an attribute, its value cut.
+pub(in crate::embed) fn write_cut(
+    out: &mut Writer,
+    number: u32,
+    key: impl AttributeKey,
+    value: Value<'_>,
+    len: usize,
+) {
     match value {
         Value::Array(_) => attribute_with(out, number, key, |out| write_value_cut(out, value, len)),
         value => attribute(out, number, key, cut(value, len)),
@@ -85,7 +92,7 @@ fn cut(value: Value<'_>, len: usize) -> Value<'_> {
 }
 
 /// The first `len` characters.
-fn cut_text(text: &str, len: usize) -> &str {
+pub(in crate::embed) fn cut_text(text: &str, len: usize) -> &str {
     if text.len() <= len {
         return text;
     }
