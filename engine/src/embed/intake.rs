@@ -4,33 +4,34 @@
 //! credit, and is answered when its lanes have ended. What is refused for want of room is kept and
 //! offered again, and meanwhile its recorder fills up, and drops.
 
+mod admission;
 mod exports;
+mod flushes;
 mod instruments;
 
 use super::clock::Clock;
-use super::doorway::{Command, Doorway, FlushError, FlushReport, Flushing};
+use super::doorway::{Command, Doorway, Flushing};
 use super::export::{ExportError, ExportReport};
 use super::metrics::{Bell, Collector};
 use super::recorder::Source;
 use super::settings::InstrumentSettings;
 use crate::control::Running;
-use crate::exchange::{
-    Admission, Arrival, Body, Credit, Inbound, Reply, RequestHead, ServerCommand,
-};
+use crate::exchange::{Arrival, Inbound, Reply, ServerCommand};
 use crate::net::{Clock as _, Mailbox};
 use crate::runtime::{Consumer, Timer, now};
 use crate::shard::Shard;
 use crate::time::Instant;
 use crate::units::{ConnectionId, ListenerId, RequestId};
+use admission::{code, head};
 use bytes::Bytes;
 pub(super) use exports::{Claim, Exporting};
 use exports::{Exports, Waiting};
+use flushes::{Flush, Measured};
 use http::request::Parts;
-use instruments::{Instruments, Observed};
-use std::collections::{HashMap, HashSet};
+use instruments::Instruments;
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tailrace_codec::grpc::Code;
@@ -78,24 +79,6 @@ struct Open {
     head: Parts,
     /// A request that was refused for want of room, and its items.
     kept: Option<(Rope, u64)>,
-}
-
-#[derive(Debug)]
-struct Flush {
-    answer: SyncSender<Result<FlushReport, FlushError>>,
-    metrics: Measured,
-    /// `None` until everything recorded before it is admitted.
-    waits_for: Option<HashSet<RequestId>>,
-}
-
-/// What a flush waits for of instruments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Measured {
-    /// Callbacks that were asked before it do not count.
-    Waits,
-    /// The collection that has begun.
-    Observed,
-    Collected,
 }
 
 /// Serves the recorders of a process until the shard ends.
@@ -277,50 +260,6 @@ impl Intake {
         self.recordings = recordings;
     }
 
-    /// Puts what instruments have measured into the pipeline, when it is time or somebody waits for
-    /// it. What finds no room is offered again before anything further is collected.
-    fn export_metrics(&mut self, now: Instant, unix: u64, is_closing: bool) {
-        self.instruments.reclaim(now);
-        let mut flushes = self.flushes.iter();
-        let is_wanted = is_closing || flushes.any(|flush| flush.metrics != Measured::Collected);
-        if !self.offer_metrics() || !(is_wanted || self.instruments.is_due(now)) {
-            return;
-        }
-        let was_observing = self.instruments.is_asked();
-        let observed = self.instruments.observe(now);
-        if !was_observing {
-            self.advance_metrics(Measured::Waits, Measured::Observed);
-        }
-        if observed == Observed::Done {
-            self.instruments.collect(now, unix);
-            self.advance_metrics(Measured::Observed, Measured::Collected);
-            self.offer_metrics();
-        }
-    }
-
-    fn advance_metrics(&mut self, from: Measured, to: Measured) {
-        let flushes = self.flushes.iter_mut();
-        flushes
-            .filter(|flush| flush.metrics == from)
-            .for_each(|flush| flush.metrics = to);
-    }
-
-    /// `false`: there is no room for all of them now.
-    fn offer_metrics(&mut self) -> bool {
-        while let Some(message) = self.instruments.next() {
-            let (head, metrics) = (self.instruments.head(), Rope::from(message.metrics.clone()));
-            match self.admit(&head, &message.envelope, metrics, message.points) {
-                Ok(()) => {}
-                Err(refused) if self.comes_again(refused) => {
-                    self.instruments.put_back(message);
-                    return false;
-                }
-                Err(_) => self.failed_items += message.points,
-            }
-        }
-        true
-    }
-
     /// `false`: there is no room for all of it now.
     fn take(&mut self, open: &mut Open) -> bool {
         if let Some((items, count)) = open.kept.take()
@@ -357,86 +296,6 @@ impl Intake {
             }
         }
     }
-
-    /// Whether what was refused is offered again.
-    const fn comes_again(&self, refused: Code) -> bool {
-        matches!(refused, Code::Unavailable | Code::ResourceExhausted) && !self.is_draining
-    }
-
-    fn admit(
-        &mut self,
-        head: &Parts,
-        envelope: &Envelope,
-        items: Rope,
-        count: u64,
-    ) -> Result<(), Code> {
-        let mut message = Rope::from(envelope.head(items.len()));
-        message.append(items);
-        let put = self.put(head, message);
-        if let Some(request) = put.map_err(|reply| code(&reply))? {
-            self.unanswered.insert(request, count);
-        }
-        Ok(())
-    }
-
-    /// Puts a request into the pipeline. `None`: it was answered at once, and well.
-    fn put(&self, head: &Parts, message: Rope) -> Result<Option<RequestId>, Box<Reply>> {
-        let head = RequestHead {
-            listener: LISTENER,
-            connection: self.connection,
-            parts: head,
-        };
-        let request = match self.shard.head(&head) {
-            Admission::Receive { request, .. } => request,
-            Admission::Answer(reply) => return Err(Box::new(reply)),
-        };
-        if let Credit::Refused(reply) = self.shard.reserve(request, message.len() as u64) {
-            return Err(Box::new(reply));
-        }
-        let compressed = false;
-        let body = Body {
-            message,
-            compressed,
-        };
-        match self.shard.complete(request, body) {
-            None => Ok(Some(request)),
-            Some(reply) if code(&reply) == Code::Ok => Ok(None),
-            Some(reply) => Err(Box::new(reply)),
-        }
-    }
-
-    /// A flush begins when everything is admitted, and ends when all of that is answered.
-    fn advance_flushes(&mut self) {
-        let admitted = self.instruments.is_admitted()
-            && self.recordings.iter().all(|open| open.kept.is_none());
-        let mut begun = false;
-        for flush in &mut self.flushes {
-            if flush.waits_for.is_none() && flush.metrics == Measured::Collected && admitted {
-                flush.waits_for = Some(self.unanswered.keys().copied().collect());
-                begun = true;
-            }
-        }
-        if begun {
-            self.shard.flush();
-        }
-        let recordings = self.recordings.iter();
-        let dropped = recordings.map(|open| open.recording.source.dropped());
-        let dropped = dropped.sum::<u64>() + self.instruments.dropped();
-        let dropped_items = self.dropped_items + dropped;
-        let failed = &mut self.failed_items;
-        let mut outcome = || match std::mem::take(failed) {
-            0 => Ok(FlushReport { dropped_items }),
-            failed_items => Err(FlushError::Undelivered { failed_items }),
-        };
-        self.flushes.retain(|flush| {
-            let done = flush.waits_for.as_ref().is_some_and(HashSet::is_empty);
-            if done {
-                // Who asked may have given up waiting.
-                let _ = flush.answer.try_send(outcome());
-            }
-            !done
-        });
-    }
 }
 
 impl Drop for Intake {
@@ -446,22 +305,4 @@ impl Drop for Intake {
         }
         self.shard.closed(self.connection);
     }
-}
-
-fn code(reply: &Reply) -> Code {
-    match reply {
-        Reply::Grpc(reply) => reply.code,
-        // The requests are gRPC's: nothing else answers them.
-        Reply::Http(_) | Reply::Reset(_) => Code::Internal,
-    }
-}
-
-fn head(signal: Signal) -> Parts {
-    let request = http::Request::post(signal.grpc_path())
-        .header(http::header::CONTENT_TYPE, "application/grpc")
-        .body(());
-    let (parts, ()) = request
-        .expect("a path and a header of our own")
-        .into_parts();
-    parts
 }

@@ -2,7 +2,7 @@
 
 use super::super::metrics::{Bell, Collector, Message};
 use super::super::settings::InstrumentSettings;
-use super::head;
+use super::admission::head;
 use crate::time::Instant;
 use http::request::Parts;
 use std::collections::VecDeque;
