@@ -7,7 +7,11 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use tailrace_bench::sink::{self, Sink};
+use tailrace_codec::Signal;
 use tailrace_engine::embed::{Protocol, Settings};
+use tailrace_engine::exchange::Address;
+use tailrace_engine::runtime::RuntimeKind;
 use tailrace_tests::backend::Backend;
 use tailrace_tests::item::Export;
 
@@ -36,6 +40,17 @@ fn get(address: SocketAddr, path: &str) -> String {
 
 type Serve = fn(&TcpListener, usize, &Settings) -> Result<(), Box<dyn Error>>;
 
+/// Two requests, of which the second fails.
+fn served_by(serve: Serve, settings: &Settings) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&listener, 2, settings).expect("delivered"));
+        assert_eq!(get(address, "/cart"), "HTTP/1.1 200");
+        assert_eq!(get(address, "/broken"), "HTTP/1.1 500");
+    });
+}
+
 /// What came of two requests.
 #[derive(Default)]
 struct Served {
@@ -48,13 +63,7 @@ struct Served {
 fn served(serve: Serve) -> Served {
     let backend = Backend::start();
     let settings = settings(&backend, Protocol::HttpProtobuf);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    std::thread::scope(|scope| {
-        scope.spawn(|| serve(&listener, 2, &settings).expect("delivered"));
-        assert_eq!(get(address, "/cart"), "HTTP/1.1 200");
-        assert_eq!(get(address, "/broken"), "HTTP/1.1 500");
-    });
+    served_by(serve, &settings);
     let mut served = Served::default();
     for call in backend.calls().iter() {
         match &call.export {
@@ -146,4 +155,32 @@ fn one_that_uses_the_sdk() {
     };
     let counts = histogram.data_points.iter().map(|point| point.count);
     assert_eq!(counts.collect::<Vec<_>>(), [1, 1], "one for each status");
+}
+
+/// As `tailrace sink` counts it, which is what the examples name for trying them.
+#[test]
+fn a_sink_has_what_each_of_them_says() {
+    for (serve, [spans, logs, metrics]) in [
+        (direct::serve as Serve, [4, 0, 2]),
+        (traced::serve, [4, 2, 0]),
+        (sdk::serve, [4, 2, 2]),
+    ] {
+        let anywhere = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let sink = Sink::start(RuntimeKind::Epoll, &anywhere, sink::Settings::default());
+        let sink = sink.expect("a port");
+        let Address::Tcp(address) = sink.address() else {
+            panic!("it was told a port");
+        };
+        let settings = Settings {
+            endpoint: format!("http://{address}"),
+            protocol: Protocol::Grpc,
+            ..Settings::default()
+        };
+        served_by(serve, &settings);
+        // All is delivered, and counted when the sink ends.
+        let counts = sink.stop().expect("it ends").counts;
+        let items = |signal: Signal| counts.signals[signal.index()].items;
+        let arrived = [Signal::Traces, Signal::Logs, Signal::Metrics].map(items);
+        assert_eq!(arrived, [spans, logs, metrics]);
+    }
 }
