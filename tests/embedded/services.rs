@@ -179,7 +179,7 @@ fn a_sink_has_what_each_of_them_says() {
         served_by(serve, &settings);
         // All is delivered, and counted when the sink ends.
         let counts = sink.stop().expect("it ends").counts;
-        let items = |signal: Signal| counts.signals[signal.index()].items;
+        let items = |signal: Signal| counts.signals[signal as usize].items;
         let arrived = [Signal::Traces, Signal::Logs, Signal::Metrics].map(items);
         assert_eq!(arrived, [spans, logs, metrics]);
     }
