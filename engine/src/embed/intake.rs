@@ -8,6 +8,7 @@ mod admission;
 mod exports;
 mod flushes;
 mod instruments;
+mod pace;
 
 use super::clock::Clock;
 use super::doorway::{Command, Doorway, Flushing};
@@ -29,6 +30,7 @@ use exports::{Exports, Waiting};
 use flushes::{Flush, Measured};
 use http::request::Parts;
 use instruments::Instruments;
+use pace::Pace;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -37,10 +39,6 @@ use std::time::Duration;
 use tailrace_codec::grpc::Code;
 use tailrace_codec::otlp::encode::Envelope;
 use tailrace_codec::{Rope, Signal};
-
-/// How often recorders are looked at. A recorder with the default limits holds what a thread that
-/// records 350,000 spans a second has by then.
-const PERIOD: Duration = Duration::from_millis(10);
 
 /// Items of one request, in bytes: below what a receiver takes.
 const REQUEST_BYTES_MAX: usize = 2 << 20;
@@ -54,6 +52,8 @@ pub(super) struct Recording {
     pub(super) signal: Signal,
     pub(super) envelope: Arc<Envelope>,
     pub(super) source: Source,
+    /// Bytes that its recorder may hold.
+    pub(super) room: usize,
 }
 
 #[derive(Debug)]
@@ -61,6 +61,7 @@ struct Intake {
     shard: Shard,
     connection: ConnectionId,
     recordings: Vec<Open>,
+    pace: Pace,
     /// Requests that wait for delivery, and their items.
     unanswered: HashMap<RequestId, u64>,
     exports: Exports,
@@ -102,6 +103,7 @@ pub(super) async fn run(
         connection: terms.connection,
         shard,
         recordings: Vec::new(),
+        pace: Pace::default(),
         unanswered: HashMap::new(),
         exports: Exports::default(),
         instruments: Instruments::new(collector, &settings, ring, now()),
@@ -111,7 +113,7 @@ pub(super) async fn run(
         is_draining: false,
     };
     let mut timer = Timer::new();
-    let mut next = now() + PERIOD;
+    let mut next = now() + intake.pace.next();
     let mut closing = None;
     poll_fn(|cx| {
         while let Poll::Ready(Some(())) = bell.poll_recv(cx) {}
@@ -122,7 +124,7 @@ pub(super) async fn run(
             intake.offer_exports(now());
             intake.export_metrics(now(), clock.now().unix, closing.is_some());
             clock.calibrate(std::time::Instant::now());
-            next = now() + PERIOD;
+            next = now() + intake.pace.next();
         }
         intake.advance_flushes();
         // What is taken is inside: control may stop the shards.
@@ -268,8 +270,11 @@ impl Intake {
             return false;
         }
         let (mut items, mut count) = (Rope::new(), 0);
+        let mut found = 0;
         while let Some(taken) = open.recording.source.take() {
             count += u64::from(taken.items);
+            found += taken.as_ref().len();
+            self.pace.found(found, open.recording.room);
             items.push(Bytes::from_owner(taken));
             if items.len() >= REQUEST_BYTES_MAX {
                 let full = std::mem::replace(&mut items, Rope::new());

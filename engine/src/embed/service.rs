@@ -195,6 +195,7 @@ impl Embedded {
             signal,
             envelope: Arc::new(envelope),
             source,
+            room: limits.chunk_bytes.saturating_mul(limits.chunks_max),
         };
         let _ = doorway.send(Command::Record(Box::new(recording)));
         recorder
