@@ -35,7 +35,6 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tailrace_codec::grpc::Code;
 use tailrace_codec::otlp::encode::Envelope;
 use tailrace_codec::{Rope, Signal};
