@@ -112,7 +112,7 @@ pub(super) async fn run(
         is_draining: false,
     };
     let mut timer = Timer::new();
-    let mut next = now() + intake.pace.next();
+    let mut next = now() + intake.pace.next(false);
     let mut closing = None;
     poll_fn(|cx| {
         while let Poll::Ready(Some(())) = bell.poll_recv(cx) {}
@@ -123,7 +123,8 @@ pub(super) async fn run(
             intake.offer_exports(now());
             intake.export_metrics(now(), clock.now().unix, closing.is_some());
             clock.calibrate(std::time::Instant::now());
-            next = now() + intake.pace.next();
+            let is_waited_for = closing.is_some() || intake.is_waited_for(now());
+            next = now() + intake.pace.next(is_waited_for);
         }
         intake.advance_flushes();
         // What is taken is inside: control may stop the shards.
@@ -185,6 +186,14 @@ impl Intake {
             self.offer_exports(now());
         }
         closing
+    }
+
+    /// Whether somebody waits for what happens at the next look.
+    fn is_waited_for(&self, now: Instant) -> bool {
+        !self.flushes.is_empty()
+            || !self.exports.waiting.is_empty()
+            || self.instruments.is_observing(now)
+            || self.recordings.iter().any(|open| open.kept.is_some())
     }
 
     fn has_all_answers(&self) -> bool {

@@ -41,10 +41,10 @@ impl Pace {
         self.fullest = self.fullest.max(share);
     }
 
-    /// All were looked at: how long to the next look.
-    pub fn next(&mut self) -> Duration {
+    /// All were looked at: how long to the next look. `is_waited_for`: by somebody.
+    pub fn next(&mut self, is_waited_for: bool) -> Duration {
         let fullest = std::mem::take(&mut self.fullest);
-        if fullest > FULL {
+        if is_waited_for || fullest > FULL {
             self.period = PERIOD_MIN;
         } else if fullest < EMPTY {
             self.period = (self.period * 2).min(PERIOD_MAX);
@@ -61,15 +61,17 @@ mod tests {
     #[test]
     fn quiet_recorders_are_looked_at_less_often() {
         let mut pace = Pace::default();
-        let periods = [(); 4].map(|()| pace.next().as_millis());
+        let periods = [(); 4].map(|()| pace.next(false).as_millis());
         assert_eq!(periods, [20, 40, 40, 40]);
         pace.found(1, 1000);
         pace.found(200, 1000);
-        assert_eq!(pace.next().as_millis(), 10);
+        assert_eq!(pace.next(false).as_millis(), 10);
+        assert_eq!(pace.next(false).as_millis(), 20);
+        assert_eq!(pace.next(true).as_millis(), 10);
         pace.found(50, 1000);
-        assert_eq!(pace.next().as_millis(), 10);
+        assert_eq!(pace.next(false).as_millis(), 10);
         pace.found(10, 0);
-        assert_eq!(pace.next().as_millis(), 10);
+        assert_eq!(pace.next(false).as_millis(), 10);
     }
 
     proptest! {
@@ -78,12 +80,12 @@ mod tests {
         #[test]
         fn an_even_rate_finds_room(share_in_10_ms in 0.0..1.0_f64) {
             let mut pace = Pace::default();
-            let mut period = pace.next();
+            let mut period = pace.next(false);
             for look in 0..20 {
                 let share = share_in_10_ms * period.as_secs_f64() / 0.01;
                 prop_assert!(look == 0 || share <= 1.0, "look {look}: {share}");
                 pace.found((share * 1e6) as usize, 1_000_000);
-                period = pace.next();
+                period = pace.next(false);
             }
         }
     }
