@@ -49,7 +49,7 @@
 //!
 //! **Spans.** A [`Tracer`] does that for spans: it makes ids, looks at the clock, asks the sampler and
 //! keeps to the limits of [`Settings`]. Parents are said, not guessed: no context hangs on a thread.
-//! [`propagation`] reads and writes them as the headers of W3C.
+//! [`propagation`] reads and writes them as the headers of W3C and of B3.
 //!
 //! **Metrics.** What instruments measure is put together before it is sent: [`metrics`].
 //!
@@ -57,12 +57,12 @@
 //! use http::HeaderMap;
 //! use std::time::Duration;
 //! use tailrace_codec::otlp::encode::{Key, Scope, SpanKind, StatusCode};
-//! use tailrace_engine::embed::propagation::{extract_headers, inject_headers};
 //! use tailrace_engine::embed::span::SpanOptions;
 //! use tailrace_engine::embed::{Embedded, Settings};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Embedded::start(&Settings::from_environment()?)?;
+//! let propagators = engine.propagators();
 //! let scope = Scope { name: "cart", ..Scope::default() };
 //! let status = Key::new("http.response.status_code");
 //!
@@ -71,7 +71,7 @@
 //!
 //! // For each request that comes in:
 //! let incoming = HeaderMap::new();
-//! let parent = extract_headers(&incoming);
+//! let parent = propagators.extract_headers(&incoming);
 //! let options = SpanOptions {
 //!     parent: parent.as_ref(),
 //!     kind: SpanKind::Server,
@@ -82,7 +82,7 @@
 //! // For each call that goes out meanwhile:
 //! let mut call = tracer.start_child("load prices", span.context());
 //! let mut outgoing = HeaderMap::new();
-//! inject_headers(call.context(), &mut outgoing);
+//! propagators.inject_headers(call.context(), &mut outgoing);
 //! call.status(StatusCode::Error, "no answer");
 //! call.end();
 //!

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tailrace_codec::otlp::encode::{Key, Scope, SpanKind, StatusCode};
 use tailrace_engine::embed::metrics::{Buckets, Histogram, Instrument};
-use tailrace_engine::embed::propagation::extract_headers;
+use tailrace_engine::embed::propagation::Propagators;
 use tailrace_engine::embed::span::SpanOptions;
 use tailrace_engine::embed::{Embedded, Settings, Tracer};
 
@@ -58,9 +58,9 @@ pub fn serve(
                     .is_ok()
                 {
                     // A connection that breaks is its client's affair.
-                    let _ = listener
-                        .accept()
-                        .map(|(stream, _)| handle(&stream, &tracer, &durations, &keys));
+                    let _ = listener.accept().map(|(stream, _)| {
+                        handle(&stream, &tracer, engine.propagators(), &durations, &keys)
+                    });
                 }
             });
         }
@@ -89,12 +89,13 @@ impl Default for Keys {
 fn handle(
     stream: &TcpStream,
     tracer: &Tracer,
+    propagators: Propagators,
     durations: &Histogram,
     keys: &Keys,
 ) -> std::io::Result<()> {
     let began = Instant::now();
     let request = http::read(stream)?;
-    let parent = extract_headers(&request.headers);
+    let parent = propagators.extract_headers(&request.headers);
     let options = SpanOptions {
         parent: parent.as_ref(),
         kind: SpanKind::Server,

@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace_engine::embed::layer::{TracingLayer, with_remote_parent};
-use tailrace_engine::embed::propagation::extract_headers;
+use tailrace_engine::embed::propagation::Propagators;
 use tailrace_engine::embed::{Embedded, Settings};
 use tracing::{error, field, info, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -35,16 +35,18 @@ pub fn serve(
     tracing::subscriber::with_default(registry, || {
         for _ in 0..requests {
             // A connection that breaks is its client's affair.
-            let _ = listener.accept().map(|(stream, _)| handle(&stream));
+            let _ = listener
+                .accept()
+                .map(|(stream, _)| handle(&stream, engine.propagators()));
         }
     });
     engine.flush(Duration::from_secs(10))?;
     Ok(())
 }
 
-fn handle(stream: &TcpStream) -> std::io::Result<()> {
+fn handle(stream: &TcpStream, propagators: Propagators) -> std::io::Result<()> {
     let request = http::read(stream)?;
-    let parent = extract_headers(&request.headers);
+    let parent = propagators.extract_headers(&request.headers);
     let span = with_remote_parent(parent.as_ref(), || {
         info_span!(
             "request",

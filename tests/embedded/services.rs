@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use tailrace_bench::sink::{self, Sink};
 use tailrace_codec::Signal;
+use tailrace_engine::embed::propagation::Propagators;
 use tailrace_engine::embed::{Protocol, Settings};
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::RuntimeKind;
@@ -28,10 +29,16 @@ mod traced;
 const TRACE: [u8; 16] = *b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+/// Of another trace.
+const B3_TRACE: [u8; 16] = *b"\x80\xf1\x98\xee\x56\x34\x3b\xa8\x64\xfe\x8b\x2a\x57\xd3\xef\xf7";
+const B3_PARENT: &str = "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1";
+
 /// The answer's first line.
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\ntraceparent: {PARENT}\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: here\r\ntraceparent: {PARENT}\r\nb3: {B3_PARENT}\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
@@ -61,8 +68,15 @@ struct Served {
 }
 
 fn served(serve: Serve) -> Served {
+    served_with(serve, Propagators::default())
+}
+
+fn served_with(serve: Serve, propagators: Propagators) -> Served {
     let backend = Backend::start();
-    let settings = settings(&backend, Protocol::HttpProtobuf);
+    let settings = Settings {
+        propagators,
+        ..settings(&backend, Protocol::HttpProtobuf)
+    };
     served_by(serve, &settings);
     let mut served = Served::default();
     for call in backend.calls().iter() {
@@ -182,5 +196,22 @@ fn a_sink_has_what_each_of_them_says() {
         let items = |signal: Signal| counts.signals[signal as usize].items;
         let arrived = [Signal::Traces, Signal::Logs, Signal::Metrics].map(items);
         assert_eq!(arrived, [spans, logs, metrics]);
+    }
+}
+
+#[test]
+fn parents_come_as_the_settings_say() {
+    let b3 = Propagators {
+        b3: true,
+        ..Propagators::NONE
+    };
+    for (propagators, trace) in [(b3, Some(B3_TRACE)), (Propagators::NONE, None)] {
+        for serve in [direct::serve as Serve, traced::serve] {
+            for span in served_with(serve, propagators).spans {
+                let known = [TRACE, B3_TRACE];
+                let told = known.into_iter().find(|known| span.trace_id == known);
+                assert_eq!(told, trace, "{propagators:?}");
+            }
+        }
     }
 }

@@ -8,7 +8,6 @@ use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 use tailrace_codec::otlp::encode::{Key, Scope, SpanKind};
 use tailrace_engine::embed::metrics::{Buckets, Histogram, Instrument};
-use tailrace_engine::embed::propagation::extract_headers;
 use tailrace_engine::embed::span::SpanOptions;
 use tailrace_engine::embed::{Embedded, Protocol, Settings, Tracer};
 
@@ -88,7 +87,7 @@ impl Direct {
             let value = request.headers().get(name);
             value.and_then(|value| value.to_str().ok()).unwrap_or("")
         };
-        let parent = extract_headers(request.headers());
+        let parent = self.engine.propagators().extract_headers(request.headers());
         let options = SpanOptions {
             parent: parent.as_ref(),
             kind: SpanKind::Server,

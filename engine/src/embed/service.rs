@@ -7,6 +7,7 @@ use super::intake::{self, Recording};
 use super::life::{Ended, Life};
 use super::metrics::{Meter, Registry};
 use super::placement;
+use super::propagation::Propagators;
 use super::recorder::{Recorder, RecorderLimits, Shared};
 use super::settings::{Settings, SettingsError, TemporalityPreference};
 use super::span::Tracer;
@@ -78,8 +79,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const ENDING_PERIOD: Duration = Duration::from_millis(1);
 
 impl Embedded {
-    /// Starts control and one shard, bound to no processor but those of the settings. Where telemetry is disabled
-    /// nothing is started: recorders keep nothing, and a flush succeeds at once.
+    /// Starts control and one shard, bound to no processor but those of the settings. Where telemetry
+    /// is disabled nothing is started: recorders keep nothing, and a flush succeeds at once.
     pub fn start(settings: &Settings) -> Result<Self, EmbedError> {
         let clock = Arc::new(Clock::new());
         let life = Life::begin().map_err(|error| EmbedError::Start(StartError::Thread(error)))?;
@@ -169,6 +170,11 @@ impl Embedded {
             self.settings.sampler,
             self.settings.span_limits,
         )
+    }
+
+    /// How parents come in and go out with requests, as `OTEL_PROPAGATORS` or the settings say.
+    pub const fn propagators(&self) -> Propagators {
+        self.settings.propagators
     }
 
     /// What makes instruments, shared by all threads.

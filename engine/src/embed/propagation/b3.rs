@@ -45,7 +45,7 @@ pub(super) fn parse_multi<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<S
     context(get(TRACE_ID)?, get(SPAN_ID)?, is_sampled)
 }
 
-pub(super) fn write(context: &SpanContext, mut set: impl FnMut(&str, &str)) {
+pub(super) fn write(context: &SpanContext, mut set: impl FnMut(&'static str, &str)) {
     let mut text = [b'-'; LEN];
     hex(&context.trace_id().0, &mut text[..32]);
     hex(&context.span_id().0, &mut text[33..49]);
@@ -53,7 +53,7 @@ pub(super) fn write(context: &SpanContext, mut set: impl FnMut(&str, &str)) {
     set(B3, ascii(&text));
 }
 
-pub(super) fn write_multi(context: &SpanContext, mut set: impl FnMut(&str, &str)) {
+pub(super) fn write_multi(context: &SpanContext, mut set: impl FnMut(&'static str, &str)) {
     let (mut trace_id, mut span_id) = ([0; 32], [0; 16]);
     hex(&context.trace_id().0, &mut trace_id);
     hex(&context.span_id().0, &mut span_id);

@@ -16,9 +16,53 @@ const MULTI: Propagators = Propagators {
 const TRACE: &str = "80f198ee56343ba864fe8b2a57d3eff7";
 const SPAN: &str = "e457b5a2e4d86bd1";
 
+/// Out of a map of headers and out of any other carrier alike.
 fn read(propagators: Propagators, headers: &[(&str, &str)]) -> Option<SpanContext> {
     let headers: HashMap<_, _> = headers.iter().copied().collect();
-    propagators.extract(|name| headers.get(name).copied())
+    let context = propagators.extract(|name| headers.get(name).copied());
+    let parsed = headers.iter().map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        (name, HeaderValue::from_str(value).expect("a value"))
+    });
+    assert_eq!(propagators.extract_headers(&parsed.collect()), context);
+    context
+}
+
+#[test]
+fn headers_of_another_parent_are_replaced() {
+    let context = single(&format!("{TRACE}-{SPAN}-1")).expect("valid");
+    let all = Propagators {
+        b3_multi: true,
+        ..B3
+    };
+    for (propagators, expected) in [
+        (Propagators::NONE, 1),
+        (Propagators::default(), 2),
+        (B3, 1),
+        (MULTI, 3),
+        (all, 4),
+    ] {
+        let mut headers = HeaderMap::new();
+        let old = HeaderValue::from_static("0");
+        headers.insert(b3::FLAGS, old);
+        propagators.inject_headers(&context, &mut headers);
+        assert_eq!(headers.len(), expected, "{propagators:?}: {headers:?}");
+        let mut set = HashMap::new();
+        propagators.inject(&context, |name, value| {
+            set.insert(name, value.to_owned());
+        });
+        for (name, value) in &set {
+            assert_eq!(headers[*name], value[..]);
+        }
+        if propagators != Propagators::NONE {
+            assert_eq!(
+                propagators.extract_headers(&headers).as_ref(),
+                Some(&context)
+            );
+        }
+        propagators.inject_headers(&SpanContext::default(), &mut headers);
+        assert_eq!(propagators.extract_headers(&headers), None);
+    }
 }
 
 fn single(text: &str) -> Option<SpanContext> {
