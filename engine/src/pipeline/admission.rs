@@ -253,7 +253,7 @@ impl Pipeline {
         let route = (self.requests[id].listener, message.signal);
         let (listener, signal) = route;
         let (priority, aged) = (message.classes.best(), self.aged(listener, signal, now));
-        let is_behind = self.blocked.is_before(route, priority, aged);
+        let is_behind = self.blocked.would_wait(route, priority, aged);
         let full = self.full(listener, &message, now);
         if full.is_none() && !is_behind {
             self.spend_quotas(&message, now);

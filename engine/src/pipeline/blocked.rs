@@ -111,9 +111,9 @@ impl<M> Blocked<M> {
         aged.or_else(|| oldest.clone().next()).map(|(_, id)| id)
     }
 
-    /// Whether a request of this priority would have to wait for others: for one as important, or one
-    /// that has waited since `aged`.
-    pub fn is_before(&self, route: Route, priority: Priority, aged: Instant) -> bool {
+    /// Whether others come in before a request of this priority: one as important, or one that has
+    /// waited since `aged`.
+    pub fn would_wait(&self, route: Route, priority: Priority, aged: Instant) -> bool {
         let next = self
             .next_of(route, aged)
             .and_then(|id| self.waiting.get(&id));
@@ -222,11 +222,11 @@ mod tests {
                         });
                         let expected = oldest.first().map(|(id, _)| *id);
                         for priority in Priority::ALL {
-                            let is_before = oldest.first().is_some_and(|(_, place)| {
+                            let would_wait = oldest.first().is_some_and(|(_, place)| {
                                 place.priority <= priority || place.since <= aged
                             });
-                            let told = blocked.is_before(ROUTES[route], priority, aged);
-                            prop_assert_eq!(told, is_before);
+                            let told = blocked.would_wait(ROUTES[route], priority, aged);
+                            prop_assert_eq!(told, would_wait);
                         }
                         let first = blocked.first(ROUTES[route], aged).map(|(id, _)| id);
                         prop_assert_eq!(first, expected);

@@ -7,7 +7,7 @@
 use super::Pipeline;
 use super::reading::{self, Message};
 use crate::batch::Size;
-use crate::classify::{Classified, Exceeded};
+use crate::classify::{Classified, Exceeded, Tenants};
 use crate::ingress::Refusal;
 use crate::memory::store::Metadata;
 use crate::telemetry::Quota;
@@ -91,34 +91,33 @@ impl Pipeline {
 
     /// A message goes into the lanes, or waits for room in them: its tenants have sent it.
     pub(super) fn spend_quotas(&mut self, message: &Message, now: Instant) {
-        let tenants = self.classifier.tenants_mut();
-        if tenants.is_idle() {
-            return;
-        }
-        for (class, _, size) in reading::parts(&message.classes, message.size()) {
-            tenants.take(class.tenant, size.requests, size.items, size.bytes, now);
-        }
+        self.for_tenants(message, |tenants, tenant, size| {
+            tenants.take(tenant, size.requests, size.items, size.bytes, now);
+        });
     }
 
     /// A message that waited is turned away.
     pub(super) fn give_back_quotas(&mut self, message: &Message) {
-        let tenants = self.classifier.tenants_mut();
-        if tenants.is_idle() {
-            return;
-        }
-        for (class, _, size) in reading::parts(&message.classes, message.size()) {
-            tenants.give_back(class.tenant, size.requests, size.items, size.bytes);
-        }
+        self.for_tenants(message, |tenants, tenant, size| {
+            tenants.give_back(tenant, size.requests, size.items, size.bytes);
+        });
     }
 
     /// A message is in the lanes.
     pub(super) fn count_accepted(&mut self, message: &Message) {
+        self.for_tenants(message, |tenants, tenant, size| {
+            tenants.count_accepted(tenant, size.items);
+        });
+    }
+
+    /// Tells of each part of a message, where tenants are told apart.
+    fn for_tenants(&mut self, message: &Message, tell: impl Fn(&mut Tenants, TenantId, Size)) {
         let tenants = self.classifier.tenants_mut();
         if tenants.is_idle() {
             return;
         }
         for (class, _, size) in reading::parts(&message.classes, message.size()) {
-            tenants.count_accepted(class.tenant, size.items);
+            tell(tenants, class.tenant, size);
         }
     }
 
