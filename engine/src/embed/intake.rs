@@ -27,7 +27,7 @@ use admission::{code, head};
 use bytes::Bytes;
 pub(super) use exports::{Claim, Exporting};
 use exports::{Exports, Waiting};
-use flushes::{Flush, Measured};
+use flushes::{Collection, Flush};
 use http::request::Parts;
 use instruments::Instruments;
 use pace::Pace;
@@ -170,10 +170,10 @@ impl Intake {
                     answer,
                 }) => self.flushes.push(Flush {
                     answer,
-                    metrics: if with_metrics {
-                        Measured::Waits
+                    collection: if with_metrics {
+                        Collection::Awaited
                     } else {
-                        Measured::Collected
+                        Collection::Done
                     },
                     waits_for: None,
                 }),

@@ -13,7 +13,7 @@ pub(super) fn on<R: Send>(processors: &[usize], start: impl FnOnce() -> R + Send
         return Ok(start());
     }
     thread::scope(|scope| {
-        let starter = thread::Builder::new().name("starter".to_owned());
+        let starter = thread::Builder::new().name("tailrace-start".to_owned());
         let starter = starter.spawn_scoped(scope, || {
             bind_to_processors(processors)?;
             Ok(start())

@@ -2,7 +2,7 @@
 
 use super::super::doorway::{FlushError, FlushReport};
 use super::Intake;
-use super::instruments::Observed;
+use super::instruments::Callbacks;
 use crate::time::Instant;
 use crate::units::RequestId;
 use std::collections::HashSet;
@@ -12,19 +12,20 @@ use tailrace_codec::Rope;
 #[derive(Debug)]
 pub(super) struct Flush {
     pub(super) answer: SyncSender<Result<FlushReport, FlushError>>,
-    pub(super) metrics: Measured,
+    pub(super) collection: Collection,
     /// `None` until everything recorded before it is admitted.
     pub(super) waits_for: Option<HashSet<RequestId>>,
 }
 
-/// What a flush waits for of instruments.
+/// How far the collection of instruments is that a flush waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measured {
-    /// Callbacks that were asked before it do not count.
-    Waits,
-    /// The collection that has begun.
-    Observed,
-    Collected,
+pub(super) enum Collection {
+    /// It has not begun: callbacks that were asked before the flush do not count.
+    Awaited,
+    /// Callbacks were asked.
+    Begun,
+    /// Or nobody waits for one.
+    Done,
 }
 
 impl Intake {
@@ -33,27 +34,27 @@ impl Intake {
     pub(super) fn export_metrics(&mut self, now: Instant, unix: u64, is_closing: bool) {
         self.instruments.reclaim(now);
         let mut flushes = self.flushes.iter();
-        let is_wanted = is_closing || flushes.any(|flush| flush.metrics != Measured::Collected);
+        let is_wanted = is_closing || flushes.any(|flush| flush.collection != Collection::Done);
         if !self.offer_metrics() || !(is_wanted || self.instruments.is_due(now)) {
             return;
         }
         let was_observing = self.instruments.is_asked();
-        let observed = self.instruments.observe(now);
+        let callbacks = self.instruments.observe(now);
         if !was_observing {
-            self.advance_metrics(Measured::Waits, Measured::Observed);
+            self.advance_collections(Collection::Awaited, Collection::Begun);
         }
-        if observed == Observed::Done {
+        if callbacks == Callbacks::Done {
             self.instruments.collect(now, unix);
-            self.advance_metrics(Measured::Observed, Measured::Collected);
+            self.advance_collections(Collection::Begun, Collection::Done);
             self.offer_metrics();
         }
     }
 
-    fn advance_metrics(&mut self, from: Measured, to: Measured) {
+    fn advance_collections(&mut self, from: Collection, to: Collection) {
         let flushes = self.flushes.iter_mut();
         flushes
-            .filter(|flush| flush.metrics == from)
-            .for_each(|flush| flush.metrics = to);
+            .filter(|flush| flush.collection == from)
+            .for_each(|flush| flush.collection = to);
     }
 
     /// `false`: there is no room for all of them now.
@@ -78,7 +79,7 @@ impl Intake {
             && self.recordings.iter().all(|open| open.kept.is_none());
         let mut begun = false;
         for flush in &mut self.flushes {
-            if flush.waits_for.is_none() && flush.metrics == Measured::Collected && admitted {
+            if flush.waits_for.is_none() && flush.collection == Collection::Done && admitted {
                 flush.waits_for = Some(self.unanswered.keys().copied().collect());
                 begun = true;
             }

@@ -42,8 +42,8 @@ struct Observation {
 
 /// How far the callbacks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Observed {
-    GoesOn,
+pub(super) enum Callbacks {
+    GoOn,
     /// They have answered, or are not waited for.
     Done,
 }
@@ -79,7 +79,7 @@ impl Instruments {
     }
 
     /// Has callbacks called, and goes on in time where they do not end.
-    pub fn observe(&mut self, now: Instant) -> Observed {
+    pub fn observe(&mut self, now: Instant) -> Callbacks {
         let Some(observation) = &mut self.observation else {
             let is_asked = told(self.collector.ask(&self.bell)).unwrap_or(false);
             self.observation = is_asked.then(|| Observation {
@@ -87,9 +87,9 @@ impl Instruments {
                 relief: now + self.observation_timeout / RELIEFS,
             });
             return if is_asked {
-                Observed::GoesOn
+                Callbacks::GoOn
             } else {
-                Observed::Done
+                Callbacks::Done
             };
         };
         if now < observation.until && !self.collector.has_answers() {
@@ -97,11 +97,11 @@ impl Instruments {
                 observation.relief = now + self.observation_timeout / RELIEFS;
                 let _ = told(self.collector.relieve(&self.bell));
             }
-            return Observed::GoesOn;
+            return Callbacks::GoOn;
         }
         self.collector.give_up();
         self.observation = None;
-        Observed::Done
+        Callbacks::Done
     }
 
     /// Whether callbacks were asked for the next collection.

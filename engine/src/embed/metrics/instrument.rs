@@ -1,7 +1,7 @@
 //! What an instrument is: its name, what it measures, and how that is put together.
 
 use super::distribution::Buckets;
-use super::number::NumberKind;
+use super::number::{Measured, NumberKind};
 use std::fmt;
 use tailrace_codec::otlp::encode::{MetricKind, Temporality};
 
@@ -85,6 +85,13 @@ pub(super) enum Aggregation {
 }
 
 impl Aggregation {
+    pub const fn sum<N: Measured>(is_monotonic: bool) -> Self {
+        Self::Sum {
+            number: N::KIND,
+            is_monotonic,
+        }
+    }
+
     /// The kind of its values; of a histogram there is none.
     pub const fn number(&self) -> Option<NumberKind> {
         match self {

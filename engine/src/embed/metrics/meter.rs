@@ -106,12 +106,7 @@ impl Meter {
         instrument: impl Into<Instrument<'a>>,
         callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
     ) -> Result<Observable, InstrumentError> {
-        let is_monotonic = true;
-        let number = N::KIND;
-        let aggregation = Aggregation::Sum {
-            number,
-            is_monotonic,
-        };
+        let aggregation = Aggregation::sum::<N>(true);
         self.observable(&instrument.into(), aggregation, callback)
     }
 
@@ -122,12 +117,7 @@ impl Meter {
         instrument: impl Into<Instrument<'a>>,
         callback: impl FnMut(&Observer<'_, N>) + Send + 'static,
     ) -> Result<Observable, InstrumentError> {
-        let is_monotonic = false;
-        let number = N::KIND;
-        let aggregation = Aggregation::Sum {
-            number,
-            is_monotonic,
-        };
+        let aggregation = Aggregation::sum::<N>(false);
         self.observable(&instrument.into(), aggregation, callback)
     }
 
@@ -164,10 +154,7 @@ impl Meter {
         asked: &Instrument<'_>,
         is_monotonic: bool,
     ) -> Result<Counter<N>, InstrumentError> {
-        let aggregation = Aggregation::Sum {
-            number: N::KIND,
-            is_monotonic,
-        };
+        let aggregation = Aggregation::sum::<N>(is_monotonic);
         let recorded = self.instrument(asked, aggregation, Measuring::Recorded)?;
         Ok(Counter::new(recorded))
     }
