@@ -43,6 +43,11 @@ pub const fn item_len(len: usize) -> usize {
     1 + crate::varint::len(len as u64) + len
 }
 
+/// The tag of a length-delimited field with a number below 16.
+const fn tag(number: u32) -> u8 {
+    (number << 3 | 2) as u8
+}
+
 /// A string or bytes field, unless it is empty.
 fn text(out: &mut Writer, number: u32, text: &[u8]) {
     if !text.is_empty() {

@@ -225,8 +225,6 @@ impl Recorder {
     }
 
     /// An empty buffer for an item that is put together.
-    // In line, so that it is written where it is to stand and not moved there.
-    #[inline]
     pub fn buffer(&self) -> Writer {
         let mut buffers = self.buffers.borrow_mut();
         match buffers.kept.pop() {
@@ -239,7 +237,6 @@ impl Recorder {
     }
 
     /// Takes a buffer back.
-    #[inline]
     pub fn give_back(&self, mut buffer: Writer) {
         let mut buffers = self.buffers.borrow_mut();
         let bytes = buffers.bytes + buffer.capacity();

@@ -1,5 +1,6 @@
 //! Attributes: a key and a value, borrowed.
 
+use super::tag;
 use crate::otlp::fields::{KEY_VALUE_KEY, KEY_VALUE_VALUE};
 use crate::varint;
 use crate::writer::{Window, Writer};
@@ -179,11 +180,6 @@ const SHORT_PAIR: usize = 0x7f;
 
 /// A pair with its tag and length, and room to copy its last text as one of 32 bytes.
 type Short<'w> = Window<'w, { 2 + SHORT_PAIR + 32 }>;
-
-/// The tag of a length-delimited field with a number below 16.
-const fn tag(number: u32) -> u8 {
-    (number << 3 | 2) as u8
-}
 
 #[inline(never)]
 fn attribute_any(out: &mut Writer, number: u32, key: impl AttributeKey, value: Value<'_>) {

@@ -1,7 +1,7 @@
 //! Spans, in the order in which they become known: start, attributes, events and links, end.
 
 use super::attribute::{AttributeKey, Value, attribute};
-use super::{count, text, time};
+use super::{count, tag, text, time};
 use crate::otlp::fields::{EVENT_ATTRIBUTES, LINK_ATTRIBUTES};
 use crate::writer::Writer;
 
@@ -266,9 +266,4 @@ impl Link<'_> {
         }
         out.close(open);
     }
-}
-
-/// The tag of a length-delimited field with a number below 16.
-const fn tag(number: u32) -> u8 {
-    (number << 3 | 2) as u8
 }
