@@ -16,6 +16,7 @@ pub mod paired;
 pub mod process;
 pub mod random;
 pub mod relay;
+pub mod role;
 pub mod sink;
 pub mod workload;
 

@@ -1,8 +1,7 @@
 //! A sink in a process of its own: what it costs is nobody's here.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tailrace_bench::role::{Role, until_told_to_end};
 use tailrace_bench::sink::{Settings, Sink};
 use tailrace_engine::exchange::Address;
 use tailrace_engine::runtime::RuntimeKind;
@@ -14,34 +13,21 @@ pub const FLAG: &str = "--be-the-backend";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Backend {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    role: Role,
     pub url: String,
 }
 
 impl Backend {
     pub fn start() -> Self {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .arg(FLAG)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut address = String::new();
-        out.read_line(&mut address).expect("its address");
-        let url = format!("http://{}", address.trim());
-        Self { child, out, url }
+        let role = Role::start(&[FLAG]).expect("a process");
+        let url = format!("http://{}", role.address);
+        Self { role, url }
     }
 
     /// Ends it; the items that arrived.
-    pub fn end(mut self) -> u64 {
-        drop(self.child.stdin.take());
-        let mut items = String::new();
-        self.out.read_line(&mut items).expect("its count");
-        self.child.wait().expect("it ends");
-        items.trim().parse().expect("a number")
+    pub fn end(self) -> u64 {
+        let items = self.role.end().expect("its count");
+        items.parse().expect("a number")
     }
 }
 
@@ -53,8 +39,7 @@ pub fn serve() {
         unreachable!("it was told a port");
     };
     println!("{address}");
-    let mut rest = Vec::new();
-    std::io::stdin().read_to_end(&mut rest).expect("a pipe");
+    until_told_to_end().expect("a pipe");
     // Counters are published now and then: until they stand still.
     let begin = Instant::now();
     let mut before = 0;

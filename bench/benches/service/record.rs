@@ -88,8 +88,7 @@ impl Record {
         for variant in Variant::ALL {
             let [p50, p99, p999] =
                 [50.0, 99.0, 99.9].map(|p| self.median(variant, |run| micros(&run.latencies, p)));
-            let Ratio { median, low, high } =
-                self.ratio(variant, |run| micros(&run.latencies, 99.0));
+            let ratio = self.ratio(variant, |run| micros(&run.latencies, 99.0));
             let lost: u64 = self.runs[variant as usize]
                 .iter()
                 .map(|run| run.items_lost)
@@ -100,11 +99,14 @@ impl Record {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {p50:.0} | {p99:.0} | {p999:.0} | {median:.3} ({low:.3} to {high:.3}) | {:.1} | \
+                "| {} | {p50:.0} | {p99:.0} | {p999:.0} | {:.3} ({:.3} to {:.3}) | {:.1} | \
                  {:.1} | {lost} |",
                 variant.name(),
+                ratio.median,
+                ratio.low,
+                ratio.high,
                 cpu(variant),
-                tailrace_bench::paired::median(&mut more),
+                median(&mut more),
             );
         }
         text

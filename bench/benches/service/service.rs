@@ -11,13 +11,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::available_parallelism;
 use std::time::Duration;
+use tailrace_bench::role::{Role, until_told_to_end};
 use tailrace_engine::runtime::{bind_to_processor, process_cpu_time};
 use tokio::net::TcpListener;
 
@@ -48,15 +46,13 @@ impl Telemetry for Off {
 /// time it took.
 pub fn serve(variant: &str, url: &str) {
     // All of its threads: what an exporter does is done where requests are answered.
-    let processors = available_parallelism().map_or(1, |processors| processors.get());
-    let last = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let last = last
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").expect("Linux");
+    let last = online
         .trim()
         .rsplit(['-', ','])
         .next()
-        .and_then(|last| last.parse().ok());
-    let last: usize = last.unwrap_or(processors - 1);
-    bind_to_processor(last).expect("the last processor");
+        .expect("one at least");
+    bind_to_processor(last.parse().expect("a number")).expect("the last processor");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -82,8 +78,7 @@ pub fn serve(variant: &str, url: &str) {
         Arc::clone(&telemetry),
         Arc::clone(&served),
     ));
-    let mut rest = Vec::new();
-    std::io::stdin().read_to_end(&mut rest).expect("a pipe");
+    until_told_to_end().expect("a pipe");
     telemetry.end();
     let cpu_time = process_cpu_time(std::process::id()).expect("this process runs");
     println!("{} {}", served.load(Ordering::Relaxed), cpu_time.as_nanos());
@@ -114,8 +109,7 @@ async fn accept(listener: TcpListener, telemetry: Arc<dyn Telemetry>, served: Ar
 
 /// The process, for who measures it.
 pub struct Service {
-    child: Child,
-    out: BufReader<ChildStdout>,
+    role: Role,
     pub address: SocketAddr,
 }
 
@@ -127,33 +121,18 @@ pub struct Ended {
 
 impl Service {
     pub fn start(variant: Variant, url: &str) -> Self {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .args([FLAG, variant.name(), url])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut address = String::new();
-        out.read_line(&mut address).expect("its address");
-        Self {
-            address: address.trim().parse().expect("an address"),
-            child,
-            out,
-        }
+        let role = Role::start(&[FLAG, variant.name(), url]).expect("a process");
+        let address = role.address.parse().expect("an address");
+        Self { role, address }
     }
 
     pub fn cpu_time(&self) -> Duration {
-        process_cpu_time(self.child.id()).expect("it runs")
+        process_cpu_time(self.role.id()).expect("it runs")
     }
 
-    pub fn end(mut self) -> Ended {
-        drop(self.child.stdin.take());
-        let mut line = String::new();
-        self.out.read_line(&mut line).expect("its figures");
-        self.child.wait().expect("it ends");
-        let (requests, nanos) = line.trim().split_once(' ').expect("two figures");
+    pub fn end(self) -> Ended {
+        let line = self.role.end().expect("its figures");
+        let (requests, nanos) = line.split_once(' ').expect("two figures");
         Ended {
             requests: requests.parse().expect("a number"),
             cpu_time: Duration::from_nanos(nanos.parse().expect("a number")),

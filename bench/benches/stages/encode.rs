@@ -68,11 +68,7 @@ fn finished(bench: &mut Bench) {
             Written(out.len())
         })
         .other("prost_encode", || {
-            prost_out.clear();
-            black_box(&span)
-                .encode(&mut prost_out)
-                .expect("a Vec grows");
-            Written(prost_out.len())
+            by_prost(black_box(&span), &mut prost_out)
         })
         .stage_of(
             "encode_and_drop",
@@ -86,13 +82,14 @@ fn finished(bench: &mut Bench) {
         .other_of(
             "sdk_transform_and_prost_encode",
             || data.clone(),
-            |data| {
-                transformed_out.clear();
-                let span = Span::from(data);
-                span.encode(&mut transformed_out).expect("a Vec grows");
-                Written(transformed_out.len())
-            },
+            |data| by_prost(&Span::from(data), &mut transformed_out),
         );
+}
+
+fn by_prost(span: &Span, out: &mut Vec<u8>) -> Written {
+    out.clear();
+    span.encode(out).expect("a Vec grows");
+    Written(out.len())
 }
 
 fn finished_span() -> SpanData {
@@ -147,11 +144,7 @@ fn recorded(bench: &mut Bench) {
             Written(out.len())
         })
         .other("prost_encode", || {
-            prost_out.clear();
-            black_box(&span)
-                .encode(&mut prost_out)
-                .expect("a Vec grows");
-            Written(prost_out.len())
+            by_prost(black_box(&span), &mut prost_out)
         })
         .stage("encode", || {
             write(&mut again, black_box(&VALUES));
