@@ -61,7 +61,7 @@ unsafe fn start(
     unsafe { put(place, std::ptr::null_mut(), "engine") }?;
     let engine = Embedded::start(&settings()?).map_err(|error| match &error {
         EmbedError::Settings(_) => Failure::told(Status::InvalidSettings, &error),
-        EmbedError::Start(_) | EmbedError::Processors { .. } => {
+        EmbedError::Start(_) | EmbedError::Processors { .. } | EmbedError::Scheduling(_) => {
             Failure::told(Status::NotStarted, &error)
         }
     })?;

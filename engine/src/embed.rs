@@ -128,7 +128,7 @@ pub use recorder::{Pressure, Recorder, RecorderLimits};
 pub use sampling::{RootSampler, Sampler};
 pub use service::{EmbedError, Embedded};
 pub use settings::{
-    Compression, InstrumentSettings, Protocol, Settings, SettingsError, SignalSettings,
+    Compression, InstrumentSettings, Protocol, Scheduling, Settings, SettingsError, SignalSettings,
     TemporalityPreference,
 };
 pub use span::{Span, SpanLimits, Tracer};

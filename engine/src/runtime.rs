@@ -40,7 +40,8 @@ pub use context::{RunError, run};
 pub use fork::Lineage;
 pub use listener::{Acceptor, Bound, bind};
 pub use processor::{
-    bind_to_processor, bind_to_processors, process_cpu_time, thread_busy_time, thread_cpu_time,
+    bind_to_processor, bind_to_processors, give_way, process_cpu_time, thread_busy_time,
+    thread_cpu_time,
 };
 pub use ring::{Consumer, Full, Producer, ring};
 pub use socket::{Socket, TcpKeepalive, TcpOptions};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::time::Duration;
 use tailrace_codec::Signal;
-use tailrace_engine::embed::{Embedded, Protocol, RecorderLimits, Settings};
+use tailrace_engine::embed::{Embedded, Protocol, RecorderLimits, Scheduling, Settings};
 use tailrace_tests::backend::{Answer, Backend};
 use tailrace_tests::item::Export;
 use tailrace_tests::wait::{self, PATIENCE};
@@ -169,16 +169,37 @@ fn is_in_order(export: &Export) -> bool {
 /// Where a copy of this program, which is a test alone, finds its backend.
 const COPY: &str = "TAILRACE_TEST_COPY";
 
-/// Of all threads of a process, by their names.
-fn allowed_processors(pid: u32) -> Vec<(String, String)> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+/// A thread, by its number and name.
+#[derive(Debug, PartialEq)]
+struct Task {
+    id: String,
+    name: String,
+    processors: String,
+    /// By its number in Linux.
+    policy: String,
+}
+
+/// As Linux numbers it.
+const SCHED_IDLE: &str = "5";
+
+/// All threads of this process.
+fn tasks() -> Vec<Task> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("it runs");
     let of_task = |path: std::path::PathBuf| {
+        let stat = std::fs::read_to_string(path.join("stat")).ok()?;
         let status = std::fs::read_to_string(path.join("status")).ok()?;
         let value = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
             line.map(|value| value.trim().to_owned())
         };
-        Some((value("Name:")?, value("Cpus_allowed_list:")?))
+        // The name, in brackets, may hold spaces; the policy is the 41st field.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        Some(Task {
+            id: value("Pid:")?,
+            name: value("Name:")?,
+            processors: value("Cpus_allowed_list:")?,
+            policy: fields.split(' ').nth(38)?.to_owned(),
+        })
     };
     tasks
         .filter_map(|task| of_task(task.ok()?.path()))
@@ -187,8 +208,8 @@ fn allowed_processors(pid: u32) -> Vec<(String, String)> {
 
 /// In a process of its own, whose threads are the engine's but for those of the test.
 #[test]
-fn processors_that_are_not_named_are_left_alone() {
-    let own = "promises::processors_that_are_not_named_are_left_alone";
+fn threads_keep_to_their_processors_and_their_turn() {
+    let own = "promises::threads_keep_to_their_processors_and_their_turn";
     let Ok(endpoint) = std::env::var(COPY) else {
         let backend = Backend::start();
         let program = std::env::current_exe().expect("this program");
@@ -200,11 +221,12 @@ fn processors_that_are_not_named_are_left_alone() {
         assert_eq!(super::arrived(&backend), [1]);
         return;
     };
-    let of_test = allowed_processors(std::process::id());
-    let online = &of_test[0].1;
+    let of_test = tasks();
+    let online = &of_test[0].processors;
     let last = online.rsplit(['-', ',']).next().expect("one at least");
     let settings = Settings {
         processors: vec![last.parse().expect("a number")],
+        scheduling: Scheduling::Idle,
         service_name: "shop".to_owned(),
         endpoint,
         protocol: Protocol::Grpc,
@@ -215,14 +237,14 @@ fn processors_that_are_not_named_are_left_alone() {
     assert!(record(&recorder, 1));
     // A connection and a name that is looked up have been since.
     engine.flush(PATIENCE).expect("delivered");
-    let all = allowed_processors(std::process::id());
+    let all = tasks();
     let engines: Vec<_> = all.iter().filter(|task| !of_test.contains(task)).collect();
     assert!(engines.len() >= 2, "control and a shard: {all:?}");
-    for (name, allowed) in engines {
-        assert_eq!(allowed, last, "{name}");
+    for task in engines {
+        assert_eq!(task.processors, last, "{task:?}");
+        assert_eq!(task.policy, SCHED_IDLE, "{task:?}");
     }
-    let here = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
-    assert!(here.contains(&format!("Cpus_allowed_list:\t{online}\n")));
+    assert!(of_test.iter().all(|task| all.contains(task)), "{all:?}");
 
     let nowhere = Settings {
         processors: vec![1023],

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tailrace_codec::otlp::encode::{Key, Scope, SpanKind};
 use tailrace_engine::embed::metrics::{Buckets, Histogram, Instrument};
 use tailrace_engine::embed::span::SpanOptions;
-use tailrace_engine::embed::{Embedded, Protocol, Settings, Tracer};
+use tailrace_engine::embed::{Embedded, Protocol, Scheduling, Settings, Tracer};
 
 /// As services are usually set up: all settings are the defaults.
 pub fn settings(url: &str) -> Settings {
@@ -53,8 +53,12 @@ struct Keys {
 }
 
 impl Direct {
-    pub fn new(url: &str) -> Self {
-        let engine = Embedded::start(&settings(url)).expect("it starts");
+    pub fn new(url: &str, scheduling: Scheduling) -> Self {
+        let settings = Settings {
+            scheduling,
+            ..settings(url)
+        };
+        let engine = Embedded::start(&settings).expect("it starts");
         let instrument = Instrument {
             name: "http.server.request.duration",
             unit: "s",

@@ -10,8 +10,8 @@ use tailrace_bench::random::{Random, scaled};
 /// Requests a second, of all connections together.
 pub const RATE: u64 = 2_000;
 pub const CONNECTIONS: u64 = 16;
-pub const WARM_UP: Duration = Duration::from_millis(500);
-pub const DURATION: Duration = Duration::from_secs(5);
+pub const WARM_UP: Duration = Duration::from_millis(300);
+pub const DURATION: Duration = Duration::from_secs(2);
 
 /// How long an answer may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(10);

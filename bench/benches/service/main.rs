@@ -25,7 +25,7 @@ use std::thread::available_parallelism;
 use tailrace_engine::runtime::bind_to_processor;
 
 /// In each round every variant runs once.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 24;
 
 /// How telemetry is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +36,18 @@ pub enum Variant {
     Sdk,
     BehindSdk,
     Direct,
+    /// The same, with the engine's threads where no other wants to run.
+    DirectIdle,
 }
 
 impl Variant {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Off,
         Self::OffAgain,
         Self::Sdk,
         Self::BehindSdk,
         Self::Direct,
+        Self::DirectIdle,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Variant {
             Self::Sdk => "SDK and opentelemetry-otlp",
             Self::BehindSdk => "tailrace behind the SDK",
             Self::Direct => "tailrace directly",
+            Self::DirectIdle => "tailrace directly, Scheduling::Idle",
         }
     }
 

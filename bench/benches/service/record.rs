@@ -120,6 +120,7 @@ impl Record {
             Colour::Red,
             Colour::Blue,
             Colour::Green,
+            Colour::Orange,
         ];
         let line = |(variant, colour): (Variant, Colour)| {
             let mut all = self.runs[variant as usize][0].latencies.clone();

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tailrace_bench::role::{Role, until_told_to_end};
+use tailrace_engine::embed::Scheduling;
 use tailrace_engine::runtime::{bind_to_processor, process_cpu_time};
 use tokio::net::TcpListener;
 
@@ -67,7 +68,8 @@ pub fn serve(variant: &str, url: &str) {
         Variant::Off | Variant::OffAgain => Arc::new(Off),
         Variant::Sdk => Arc::new(Sdk::with_otlp(url)),
         Variant::BehindSdk => Arc::new(Sdk::with_tailrace(url)),
-        Variant::Direct => Arc::new(Direct::new(url)),
+        Variant::Direct => Arc::new(Direct::new(url, Scheduling::Inherited)),
+        Variant::DirectIdle => Arc::new(Direct::new(url, Scheduling::Idle)),
     };
     let served = Arc::new(AtomicU64::new(0));
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));

@@ -52,6 +52,8 @@ pub enum EmbedError {
         processors: Vec<usize>,
         error: io::Error,
     },
+    /// Its threads cannot be scheduled as the settings say.
+    Scheduling(io::Error),
 }
 
 impl fmt::Display for EmbedError {
@@ -62,6 +64,11 @@ impl fmt::Display for EmbedError {
             Self::Processors { processors, error } => write!(
                 f,
                 "processors {processors:?}: {error}; name those that this process may run on, or none"
+            ),
+            Self::Scheduling(error) => write!(
+                f,
+                "idle scheduling: {error}; let the process call sched_setscheduler, or leave \
+                 `Settings::scheduling` as it is"
             ),
         }
     }
@@ -118,14 +125,7 @@ impl Embedded {
         let metrics = (registry.collector(), settings.instruments.clone());
         let guest = Guest::new(move |shard| intake::run(shard, inside, heard, compared, metrics));
         let start = || control::start(&config, &options, Some(guest));
-        let started = placement::on(&settings.processors, start);
-        let running = match started {
-            Ok(running) => running.map_err(EmbedError::Start)?,
-            Err(error) => {
-                let processors = settings.processors.clone();
-                return Err(EmbedError::Processors { processors, error });
-            }
-        };
+        let running = placement::on(settings, start)?.map_err(EmbedError::Start)?;
         clock.settle();
         Ok(Self {
             doorway: Some(doorway),
