@@ -32,6 +32,9 @@ mod sync {
             self.0.len()
         }
 
+        /// A hint, which orders nothing.
+        pub(super) fn expect_writes(&self, _: Range<usize>) {}
+
         pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
             for (cell, byte) in self.0[at..at + bytes.len()].iter().zip(bytes) {
                 // SAFETY: the model fails where another thread touches the cell meanwhile.

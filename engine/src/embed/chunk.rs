@@ -13,6 +13,10 @@ struct Prefix {
     items: u32,
 }
 
+/// How far ahead of what is written lines of the cache are asked for: a span or two, so that they come
+/// while those are put together.
+const AHEAD: usize = 512;
+
 #[derive(Debug)]
 struct Chunk {
     /// A [`Prefix`]: items above, bytes below, so that both are published by one store.
@@ -74,7 +78,7 @@ impl Filling {
             self.chunk.memory.write(start, head);
             self.chunk.memory.write(start + head.len(), content);
         }
-        self.publish(bytes);
+        self.publish(start, bytes);
         true
     }
 
@@ -99,7 +103,7 @@ impl Filling {
             self.chunk.memory.write(start, &head);
             self.chunk.memory.write(start + at, &patch);
         }
-        self.publish(bytes);
+        self.publish(start, bytes);
         true
     }
 
@@ -113,7 +117,9 @@ impl Filling {
     }
 
     #[inline]
-    fn publish(&mut self, bytes: u32) {
+    fn publish(&mut self, start: usize, bytes: u32) {
+        let soon = start + AHEAD..bytes as usize + AHEAD;
+        self.chunk.memory.expect_writes(soon);
         self.filled.bytes = bytes;
         self.filled.items += 1;
         // Release: who reads this length sees the bytes below it.

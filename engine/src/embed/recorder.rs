@@ -249,9 +249,11 @@ impl Recorder {
 
     /// Goes on with a chunk that nobody holds any more, or a new one.
     fn begin_chunk(&self, chunks: &mut Chunks) -> bool {
-        let current = chunks.current;
-        let mut others = chunks.made.iter_mut().enumerate().skip(1);
-        let free = others.find_map(|(at, chunk)| (at != current && chunk.reuse()).then_some(at));
+        // From the one filled longest ago: it is free first, and each look costs a line of the cache
+        // that the shard wrote.
+        let (current, made) = (chunks.current, chunks.made.len());
+        let mut others = (current + 1..made).chain(1..current);
+        let free = others.find(|at| chunks.made[*at].reuse());
         let next = match free {
             Some(at) => at,
             None => {
