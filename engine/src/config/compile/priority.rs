@@ -1,6 +1,6 @@
 //! The classes of items: their rules, and what they come to.
 
-use crate::config::field::Reader;
+use crate::config::field::{Reader, changed};
 use crate::config::raw::priority::{PrioritySection, Rule};
 use crate::config::types::{Literal, Map};
 use crate::config::{PriorityConfig, PriorityRuleConfig};
@@ -37,6 +37,12 @@ pub(super) fn priority(
     });
     if section.max_age.is_zero() {
         reader.rule("max_age", "must be positive");
+    }
+    if section.rules.is_empty() {
+        let why = "there are no rules: everything is of one class";
+        for key in changed(section).iter().filter(|key| *key != "default") {
+            reader.no_effect(key, why);
+        }
     }
     let mut rules = Vec::new();
     reader.at("rules", |reader| {

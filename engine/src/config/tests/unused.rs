@@ -73,6 +73,48 @@ fn of_exporters() {
             &["max_conns_per_host"],
         ),
         (
+            "otlp: {endpoint: 'http://h:1', retry_on_failure: {jitter: full, randomization_factor: 0.3}}",
+            &["retry_on_failure.randomization_factor"],
+        ),
+        (
+            "otlp: {endpoint: 'http://h:1', retry_on_failure: {enabled: false}, \
+             tailrace: {retry_budget: {}}}",
+            &["tailrace.retry_budget"],
+        ),
+        (
+            "otlp: {endpoint: 'http://h:1', tailrace: {outage_target: 1m, latency_target: 2s}}",
+            &["tailrace.outage_target", "tailrace.latency_target"],
+        ),
+        (
+            "otlp: {endpoint: 'http://h:1', sending_queue: {queue_size: auto}, \
+             tailrace: {outage_target: 1m}}",
+            &[],
+        ),
+        (
+            "otlp: {endpoint: 'http://h:1', sending_queue: {batch: {flush_timeout: auto}}, \
+             tailrace: {latency_target: 2s}}",
+            &[],
+        ),
+        (
+            "otlphttp: {tailrace: {load_balancing: {endpoints: ['http://h:1', 'http://i:1'], \
+             hash_key: service, hash_balance_factor: 200, failback_after: 3s}}}",
+            &[
+                "tailrace.load_balancing.hash_key",
+                "tailrace.load_balancing.hash_balance_factor",
+                "tailrace.load_balancing.failback_after",
+            ],
+        ),
+        (
+            "otlphttp: {tailrace: {load_balancing: {policy: consistent_hash, hash_key: service, \
+             priority_levels: [['http://h:1'], ['http://i:1']], failback_after: 3s}}}",
+            &[],
+        ),
+        (
+            "otlp: {endpoint: 'http://h:1', tailrace: {degradation: {sample_low: 0, \
+             sample_low_ratio: 0.2, sample_medium_ratio: 0.3}}}",
+            &["tailrace.degradation.sample_low_ratio"],
+        ),
+        (
             "file: {path: /x, directory_permissions: '0700'}",
             &["directory_permissions"],
         ),
@@ -84,6 +126,25 @@ fn of_exporters() {
         let id = exporter.split(':').next().expect("an id");
         let above = format!("exporters.{id}.");
         assert_eq!(named(&with(exporter, ""), &above), keys, "{exporter}");
+    }
+}
+
+#[test]
+fn of_priorities() {
+    for (section, keys) in [
+        (
+            "{default: low, max_age: 3s, weights: {low: 2}}",
+            &["weights", "max_age"][..],
+        ),
+        ("{max_age: 3s, rules: [{signal: logs, priority: low}]}", &[]),
+    ] {
+        let tailrace = format!("service: {{tailrace: {{priority: {section}}}, ");
+        let text = with("nop: ", "").replace("service: {", &tailrace);
+        assert_eq!(
+            named(&text, "service.tailrace.priority."),
+            keys,
+            "{section}"
+        );
     }
 }
 

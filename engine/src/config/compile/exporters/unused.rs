@@ -1,6 +1,9 @@
 //! Keys of an exporter that others leave without effect: each is warned of by its name.
 
+mod ours;
+
 use crate::config::HttpVersion;
+use crate::config::Jitter;
 use crate::config::Secret;
 use crate::config::compile::Exporter;
 use crate::config::field::{Reader, Section, changed};
@@ -14,11 +17,15 @@ pub(super) fn warn(exporter: &Exporter, reader: &mut Reader) {
         Exporter::OtlpGrpc(exporter) => {
             queue(&exporter.sending_queue, reader);
             retry(&exporter.retry_on_failure, reader);
+            let (queue, retry) = (&exporter.sending_queue, &exporter.retry_on_failure);
+            ours::warn(&exporter.tailrace, queue, retry, reader);
             grpc(exporter, reader);
         }
         Exporter::OtlpHttp(exporter) => {
             queue(&exporter.sending_queue, reader);
             retry(&exporter.retry_on_failure, reader);
+            let (queue, retry) = (&exporter.sending_queue, &exporter.retry_on_failure);
+            ours::warn(&exporter.tailrace.connections, queue, retry, reader);
             http(exporter, reader);
         }
         Exporter::Debug(exporter) => queue(&exporter.sending_queue, reader),
@@ -49,6 +56,11 @@ fn retry(retry: &Retry, reader: &mut Reader) {
             reader,
         );
         return;
+    }
+    if retry.jitter == Jitter::Full {
+        reader.at("retry_on_failure", |reader| {
+            keys(retry, &["randomization_factor"], "jitter is full", reader);
+        });
     }
     if retry.initial_interval.is_zero() {
         reader.at("retry_on_failure", |reader| {
@@ -116,6 +128,17 @@ fn header(headers: &[(String, Secret)], name: &HeaderName, why: &'static str, re
         .find(|(key, _)| key.eq_ignore_ascii_case(name.as_str()));
     if let Some((key, _)) = named {
         reader.at("headers", |reader| reader.no_effect(key, why));
+    }
+}
+
+/// Those of these keys of a section that were given.
+fn keys<T: Section>(section: &T, keys: &[&str], why: &str, reader: &mut Reader) {
+    let given = changed(section);
+    for key in keys
+        .iter()
+        .filter(|key| given.iter().any(|given| given == *key))
+    {
+        reader.no_effect(key, why);
     }
 }
 
