@@ -48,9 +48,9 @@ impl Memory {
     }
 
     /// Asks for the lines of the cache that begin in `range`, as far as there is memory, to write to
-    /// them soon. Who read them last was another processor, and to have them back takes longer than to
-    /// write: a span of eight attributes took 162 to 186 ns without this and 138 to 161 with it, in
-    /// turns.
+    /// them soon: who read them last was another processor, and to have them back takes longer than to
+    /// write. With this, and the chunk filled longest ago looked at first, a span of eight attributes
+    /// took 138 to 161 ns instead of 162 to 186, in turns.
     #[inline]
     pub(super) fn expect_writes(&self, range: Range<usize>) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
