@@ -30,8 +30,8 @@ pub fn bind_to_processors(cpus: &[usize]) -> io::Result<()> {
     }
 }
 
-/// Lets this thread, and those that it starts, run where no other wants to alone: one that wakes
-/// takes its processor at once. Linux lets a process without privileges not take it back.
+/// Lets this thread, and those that it starts, run only where no other wants to: one that wakes takes
+/// its processor at once. A process without privileges cannot take this back.
 ///
 /// Errors: the process may not, where system calls are filtered.
 pub fn give_way() -> io::Result<()> {

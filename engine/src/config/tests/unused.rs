@@ -91,6 +91,11 @@ fn of_exporters() {
             &[],
         ),
         (
+            "otlp: {endpoint: 'http://h:1', sending_queue: {enabled: false, queue_size: auto}, \
+             tailrace: {outage_target: 1m}}",
+            &["sending_queue.queue_size", "tailrace.outage_target"],
+        ),
+        (
             "otlp: {endpoint: 'http://h:1', sending_queue: {batch: {flush_timeout: auto}}, \
              tailrace: {latency_target: 2s}}",
             &[],

@@ -2,36 +2,37 @@
 
 mod ours;
 
-use crate::config::HttpVersion;
-use crate::config::Jitter;
-use crate::config::Secret;
 use crate::config::compile::Exporter;
 use crate::config::field::{Reader, Section, changed};
 use crate::config::raw::exporters::{FileExporter, OtlpGrpcExporter, OtlpHttpExporter};
-use crate::config::raw::shared::{CompressionName, Queue, Retry};
+use crate::config::raw::shared::{CompressionName, Connections, Queue, Retry};
+use crate::config::{HttpVersion, Jitter, Secret};
 use http::HeaderName;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 
 pub(super) fn warn(exporter: &Exporter, reader: &mut Reader) {
     match exporter {
         Exporter::OtlpGrpc(exporter) => {
-            queue(&exporter.sending_queue, reader);
-            retry(&exporter.retry_on_failure, reader);
             let (queue, retry) = (&exporter.sending_queue, &exporter.retry_on_failure);
-            ours::warn(&exporter.tailrace, queue, retry, reader);
+            delivery(queue, retry, &exporter.tailrace, reader);
             grpc(exporter, reader);
         }
         Exporter::OtlpHttp(exporter) => {
-            queue(&exporter.sending_queue, reader);
-            retry(&exporter.retry_on_failure, reader);
             let (queue, retry) = (&exporter.sending_queue, &exporter.retry_on_failure);
-            ours::warn(&exporter.tailrace.connections, queue, retry, reader);
+            delivery(queue, retry, &exporter.tailrace.connections, reader);
             http(exporter, reader);
         }
         Exporter::Debug(exporter) => queue(&exporter.sending_queue, reader),
         Exporter::File(exporter) => file(exporter, reader),
         Exporter::Nop(_) => {}
     }
+}
+
+/// What exporters over a network have in common.
+fn delivery(of_queue: &Queue, of_retry: &Retry, ours: &Connections, reader: &mut Reader) {
+    queue(of_queue, reader);
+    retry(of_retry, reader);
+    ours::warn(ours, of_queue, of_retry, reader);
 }
 
 fn queue(queue: &Queue, reader: &mut Reader) {
@@ -134,10 +135,7 @@ fn header(headers: &[(String, Secret)], name: &HeaderName, why: &'static str, re
 /// Those of these keys of a section that were given.
 fn keys<T: Section>(section: &T, keys: &[&str], why: &str, reader: &mut Reader) {
     let given = changed(section);
-    for key in keys
-        .iter()
-        .filter(|key| given.iter().any(|given| given == *key))
-    {
+    for key in given.iter().filter(|given| keys.contains(&given.as_str())) {
         reader.no_effect(key, why);
     }
 }

@@ -28,11 +28,13 @@ fn targets(ours: &Connections, queue: &Queue, reader: &mut Reader) {
     let is_auto = queue.num_consumers.0.is_none()
         || queue.queue_size.0.is_none()
         || flush.is_some_and(|flush| flush.0.is_none());
-    if !is_auto || !queue.enabled {
-        let targets = ["outage_target", "loss_target", "latency_target"];
-        let why = "nothing of sending_queue is `auto`";
-        keys(ours, &targets, why, reader);
-    }
+    let why = match (queue.enabled, is_auto) {
+        (true, true) => return,
+        (true, false) => "nothing of sending_queue is `auto`",
+        (false, _) => "sending_queue.enabled is false",
+    };
+    let targets = ["outage_target", "loss_target", "latency_target"];
+    keys(ours, &targets, why, reader);
 }
 
 fn load_balancing(ours: &LoadBalancing, reader: &mut Reader) {
